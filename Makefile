@@ -1,0 +1,81 @@
+# Two commands matter: `make demo` shows what Seatrial does, `make test` proves it.
+# Both do all set-up by themselves; what they need is Python >= 3.11 with pip, and make.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export UV_SYSTEM_CERTS := 1
+export UV_NO_PROGRESS := 1
+export PYTHONDONTWRITEBYTECODE :=
+
+UV := .tools/bin/uv
+READY := .venv/.ready
+
+.PHONY: help setup demo test soak check format bench docs reference lock clean
+
+help: ## Show these lines
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv from the hashed lock (every target below does it by itself)
+
+# pip brings uv into a folder of the project's own, uv does the rest: no venv module, no system package.
+$(UV): requirements/tools.txt
+	@echo "set-up: fetching uv (once)"
+	@rm -rf .tools && $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
+		--root-user-action=ignore --require-hashes --no-deps --target .tools -r requirements/tools.txt
+	@touch $@
+
+$(READY): $(UV) requirements/dev.txt pyproject.toml
+	@echo "set-up: installing from requirements/dev.txt"
+	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## Show the main job, from nothing, on this machine
+	@python dev/demo.py
+
+test: check ## Prove every promise: the checks, then the whole suite with coverage
+	@pytest -q -n 2 --dist worksteal --cov --cov-report= $(ARGS)
+	@coverage combine -q --append 2>/dev/null || true
+	@coverage report --fail-under=90 | tail -n 25
+
+soak: $(READY) ## Run the long loops in full and write their figures to docs/reference/soak.md
+	@python dev/soak.py
+
+check: $(READY) ## Format, lint, types, contracts, generated pages
+	@ruff format --quiet --check . || { echo "remedy: make format"; exit 1; }
+	@ruff check --quiet .
+	@mypy
+	@lint-imports --no-logo
+	@python -m dev.lint src
+	@python -m dev.reference --check
+
+format: $(READY) ## Put the code in its one form
+	@ruff format --quiet . && ruff check --quiet --fix .
+
+bench: $(READY) ## Measure, as ratios in one run; results go to bench/results
+	@python -m bench $(ARGS)
+
+reference: $(READY) ## Write the generated pages anew: settings, errors, commands, map, picture
+	@python -m dev.reference
+
+docs: $(READY) reference ## Build the documentation site into site/
+	@zensical build --clean --strict
+
+lock: $(UV) ## Resolve the dependencies anew, a week behind the index, with hashes
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--python-version 3.11 --upgrade -o requirements/tools.txt requirements/tools.in
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --upgrade -o requirements/runtime.txt pyproject.toml
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --upgrade --constraint requirements/runtime.txt --group dev \
+		-o requirements/dev.txt pyproject.toml
+
+clean: ## Remove everything that set-up, tests and docs made
+	@rm -rf .venv .tools .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache site .coverage .coverage.*
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

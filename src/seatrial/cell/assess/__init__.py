@@ -1,0 +1,1 @@
+"""What needs payloads: datasets, scorers, judges, labelling, shadow comparison."""

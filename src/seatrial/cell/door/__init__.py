@@ -1,0 +1,1 @@
+"""The HTTP front of a cell: agent endpoints, model API, tool API, flags, outcomes."""

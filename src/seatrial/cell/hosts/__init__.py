@@ -1,0 +1,1 @@
+"""Agent processes, one set for each release digest, and their isolation levels."""

@@ -1,0 +1,1 @@
+"""Model providers: routing, fallback, limits, budgets, pins, record and replay."""

@@ -1,0 +1,1 @@
+"""Sessions, memory, the shared blackboard and retrieval indexes of one environment."""

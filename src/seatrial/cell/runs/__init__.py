@@ -1,0 +1,1 @@
+"""Accept, claim, segments, attempts, sessions, triggers, dead letters."""

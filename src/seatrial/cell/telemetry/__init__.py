@@ -1,0 +1,1 @@
+"""Receipts, spans, metrics and cost."""

@@ -1,0 +1,1 @@
+"""Actions, decisions, modes, connectors, sinks, outbox and reviews."""

@@ -1,0 +1,1 @@
+"""This environment's secrets, sealed to this cell's key."""

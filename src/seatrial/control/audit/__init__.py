@@ -1,0 +1,1 @@
+"""The transparency log: who changed what, on which evidence."""

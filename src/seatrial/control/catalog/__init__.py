@@ -1,0 +1,1 @@
+"""Agents, components and releases; their differences, export and import."""

@@ -1,0 +1,1 @@
+"""The promotion path, rules and profiles, cells and regions."""

@@ -1,0 +1,1 @@
+"""Suites, criteria and verdicts, as digests and counts without payloads."""

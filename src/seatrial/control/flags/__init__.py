@@ -1,0 +1,1 @@
+"""Authoring and history of the flags that choose a release."""

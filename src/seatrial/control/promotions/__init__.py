@@ -1,0 +1,1 @@
+"""Gates, evidence, reviews, backup, publish and rollback."""

@@ -1,0 +1,1 @@
+"""The pre-production checklist, each line with its evidence."""

@@ -1,0 +1,1 @@
+"""The stage table, analysis and automatic abort."""

@@ -1,0 +1,174 @@
+"""Settings of one process: one TOML file, checked whole before anything starts.
+
+A process names its settings as a `ProcessSettings` class with one `Section` for each table of the
+file. Values come from the environment (`SEATRIAL_<SECTION>__<FIELD>`), else the file, else the
+default. They are read once, in `main`, and handed on as plain values.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from seatrial.kit.errors import Invalid, NotFound, TooLarge
+
+ENVIRONMENT_PREFIX: Final = "SEATRIAL_"
+ENVIRONMENT_DELIMITER: Final = "__"
+_LARGEST_FILE: Final = 1 << 20  # bytes; a settings file beyond this is some other file
+
+
+class SettingsMissing(NotFound):
+    """There is no settings file at {path!r}."""
+
+    code = "settings_missing"
+    cause = "The path is wrong, or the file was never made."
+    remedy = "Check the path; `docs/reference/settings.md` shows every field to write."
+
+
+class SettingsUnreadable(Invalid):
+    """The settings file {path!r} cannot be read: {reason}."""
+
+    code = "settings_unreadable"
+    cause = "The file is not UTF-8 text in TOML, is a directory, or may not be read by this user."
+    remedy = "Mend the named line or the file's permissions, then run `seatrial settings check`."
+
+
+class SettingsTooLarge(TooLarge):
+    """The settings file {path!r} is larger than {limit} bytes."""
+
+    code = "settings_too_large"
+    cause = "A settings file holds a page of text; this is some other file."
+    remedy = "Check the path."
+
+
+class SettingsInvalid(Invalid):
+    """The settings in {path!r} are wrong: {findings}."""
+
+    code = "settings_invalid"
+    cause = "A field is unknown, missing, of the wrong type, or outside its range."
+    remedy = "Mend the named fields; `docs/reference/settings.md` lists them all with defaults."
+
+
+class Section(BaseModel):
+    """One table of a settings file. Frozen; an unknown field is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProcessSettings(BaseSettings):
+    """All settings of one process. Each field is a `Section` with a default."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter=ENVIRONMENT_DELIMITER,
+        hide_input_in_errors=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file; no other source."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+_S = TypeVar("_S", bound=ProcessSettings)
+
+
+def load(kind: type[_S], path: Path | None) -> _S:
+    """The settings of one process from the environment, the file at `path`, and the defaults.
+
+    Args:
+        kind: the process's settings class.
+        path: its TOML file; None where it runs on the environment and defaults alone.
+
+    Raises:
+        SettingsMissing: no such file.
+        SettingsUnreadable: not text, not TOML, not readable.
+        SettingsTooLarge: larger than 1 MiB.
+        SettingsInvalid: a field is unknown or wrong; every finding is named, no value is shown.
+    """
+    document = {} if path is None else _document(path)
+    source = "the environment" if path is None else str(path)
+    _refuse_unknown_variables(kind)
+    try:
+        return kind(**document)
+    except ValidationError as error:
+        findings = "; ".join(_finding(kind, detail) for detail in error.errors())
+        raise SettingsInvalid(path=source, findings=findings) from None
+    except SettingsError as error:
+        raise SettingsInvalid(path="the environment", findings=str(error)) from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise SettingsMissing(path=str(path)) from None
+    except OSError as error:
+        raise SettingsUnreadable(path=str(path), reason=error.strerror or str(error)) from None
+    if len(content) > _LARGEST_FILE:
+        raise SettingsTooLarge(path=str(path), limit=_LARGEST_FILE)
+    try:
+        return tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsUnreadable(path=str(path), reason=str(error)) from None
+
+
+def _refuse_unknown_variables(kind: type[ProcessSettings]) -> None:
+    """A mistyped variable would else be ignored in silence, and its default taken."""
+    known = {
+        f"{ENVIRONMENT_PREFIX}{section}{ENVIRONMENT_DELIMITER}{name}".upper()
+        for section, field in kind.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        for name in field.annotation.model_fields
+    }
+    for variable in sorted(os.environ):
+        name = variable.upper()
+        ours = name.startswith(ENVIRONMENT_PREFIX) and ENVIRONMENT_DELIMITER in name
+        if ours and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f", did you mean {near[0]}?" if near else ""
+            raise SettingsInvalid(
+                path="the environment", findings=f"{variable}: there is no such field{hint}"
+            )
+
+
+def _finding(kind: type[BaseModel], detail: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] != "extra_forbidden":
+        return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+    near = difflib.get_close_matches(str(detail["loc"][-1]), _siblings(kind, detail["loc"]), n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ""
+    return f"{place}: there is no such field{hint}"
+
+
+def _siblings(kind: type[BaseModel], place: tuple[int | str, ...]) -> Mapping[str, object]:
+    """The fields that could have stood where `place` stands."""
+    for part in place[:-1]:
+        field = kind.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return {}
+        kind = inner
+    return kind.model_fields

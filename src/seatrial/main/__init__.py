@@ -1,0 +1,1 @@
+"""Settings, wiring, supervisor: the only place that joins rooms."""

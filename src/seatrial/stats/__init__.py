@@ -1,0 +1,1 @@
+"""Pure numbers: e-processes, confidence sequences, sample-ratio checks, drift."""
