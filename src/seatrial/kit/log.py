@@ -20,6 +20,7 @@ from typing import Any, Final, TextIO
 import orjson
 
 from seatrial.kit.errors import SeatrialError
+from seatrial.kit.text import printable
 
 REDACTED: Final = "[redacted]"
 _SHORTEST_SECRET: Final = 8  # characters; shorter values would blank out ordinary words
@@ -93,6 +94,7 @@ def configure(
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False  # a line that fails to render must not print its arguments
 
 
 def log_error(logger: logging.Logger, error: SeatrialError) -> None:
@@ -120,12 +122,25 @@ class _Lines(logging.Formatter):
         }
         if record.exc_info:
             event["exception"] = self.formatException(record.exc_info)
+        # Twice: rendering escapes quotes and breaks, under which a value is no longer recognised,
+        # and it joins what was apart.
+        event = {name: _cleaned(value, self._redactor) for name, value in event.items()}
         line = self._redactor(self._render(event))
         if len(line) > _LONGEST_LINE:
             # Redact before cutting: half a secret is no longer recognised as one.
-            cut = {name: self._redactor(str(value))[:_KEPT] for name, value in event.items()}
+            cut = {name: str(value)[:_KEPT] for name, value in event.items()}
             line = self._render({**cut, "cut_from": len(line)})[:_LONGEST_LINE]
         return line
+
+
+def _cleaned(value: object, redactor: Redactor) -> object:
+    if isinstance(value, int | float | None):
+        return value
+    if isinstance(value, Mapping):
+        return {redactor(str(name)): _cleaned(inner, redactor) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(inner, redactor) for inner in value]
+    return redactor(str(value))
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -137,7 +152,7 @@ def _message(record: logging.LogRecord) -> str:
 
 def _as_json(event: Mapping[str, Any]) -> str:
     try:
-        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        return orjson.dumps(event).decode()
     except orjson.JSONEncodeError:  # lone surrogates, depth, integers over 64 bits
         plain = {str(name): ascii(value) for name, value in event.items()}
         return orjson.dumps(plain).decode()
@@ -149,21 +164,15 @@ def _as_text(event: Mapping[str, Any]) -> str:
         rest.pop(name) for name in ("time", "level", "logger", "message")
     )
     trace = rest.pop("exception", None)
-    words = " ".join(f"{name}={_one_line(value)}" for name, value in rest.items())
-    line = f"{time} {level:<7} {logger}: {_one_line(message)} {words}".rstrip()
+    words = " ".join(f"{name}={printable(str(value))}" for name, value in rest.items())
+    line = f"{time} {level:<7} {logger}: {printable(message)} {words}".rstrip()
     return line if trace is None else f"{line}\n{trace}"
-
-
-def _one_line(value: object) -> str:
-    # A line break in outside text could forge a line of the log.
-    text = str(value)
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _renderings(secret: str) -> set[str]:
     escaped = orjson.dumps(secret).decode()[1:-1]
     encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-    return {secret, escaped, encoded, repr(secret)[1:-1]}
+    return {secret, escaped, encoded, repr(secret)[1:-1], printable(secret)}
 
 
 def _blanked(match: re.Match[str]) -> str:

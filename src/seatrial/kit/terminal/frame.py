@@ -17,6 +17,7 @@ from typing import Any, Final
 import click
 
 from seatrial.kit.errors import Exit, Fault, Invalid, NotFound, SeatrialError
+from seatrial.kit.text import printable
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells expect
 
@@ -116,16 +117,11 @@ def run(command: click.Command, arguments: Sequence[str], *, name: str) -> int:
 def _told(error: SeatrialError, *, command: str) -> int:
     remedy = error.remedy.replace("{command}", command)
     label = click.style(f"error {error.code}", fg="red", bold=True)
-    click.echo(f"{label}: {_printable(error.message)}", err=True)
+    click.echo(f"{label}: {printable(error.message)}", err=True)
     click.echo(f"  cause:  {error.cause}", err=True)
     click.echo(f"  remedy: {remedy}", err=True)
     click.echo(f"  more:   seatrial explain {error.code}", err=True)
     return error.exit_code
-
-
-def _printable(text: str) -> str:
-    # A message quotes outside text, which must not drive the terminal.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _named(error: SeatrialError | click.ClickException) -> SeatrialError:
