@@ -11,7 +11,6 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Generator
 
 from bench.work import Batch, Work
 
@@ -19,8 +18,8 @@ from bench.work import Batch, Work
 def main(target: str) -> None:
     """Warm up with one batch, measure the next, print the figures as one line of JSON."""
     module, _, name = target.partition(":")
-    contender: Generator[Work, None, None] = getattr(importlib.import_module(module), name)()
-    work = next(contender)
+    contender = getattr(importlib.import_module(module), name)()
+    work: Work = next(contender)
     work()
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
