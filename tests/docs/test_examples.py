@@ -1,0 +1,55 @@
+"""Runs every `console` block of the docs: what a page shows is what happens.
+
+Lines after `$ ` are commands, lines below are their output (both streams); `…` stands for any text.
+A page's blocks run in order, in one fresh directory.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_PAGES = sorted(
+    page.relative_to(ROOT).as_posix()
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if _BLOCK.search(page.read_text())
+)
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_what_a_page_shows_is_what_happens(page: str, tmp_path: Path) -> None:
+    steps = [step for block in _BLOCK.findall((ROOT / page).read_text()) for step in _steps(block)]
+    assert steps
+    for command, shown in steps:
+        happened = _run(command, tmp_path)
+        assert re.fullmatch(_pattern(shown), happened), f"$ {command}\n{happened}"
+
+
+def _steps(block: str) -> list[tuple[str, str]]:
+    parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)
+    assert parts[0] == "", "a block begins with a command"
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _run(command: str, folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/bash", "-c", command],
+        cwd=folder,
+        env={"PATH": path, "HOME": str(folder), "COLUMNS": "100", "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+def _pattern(shown: str) -> str:
+    return re.escape(shown).replace("…", "[^\n]*")
