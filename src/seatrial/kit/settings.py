@@ -8,12 +8,10 @@ default. They are read once, in `main`, and handed on as plain values.
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +19,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from seatrial.kit.documents import findings
 from seatrial.kit.errors import Invalid, NotFound, TooLarge
 
 ENVIRONMENT_PREFIX: Final = "SEATRIAL_"
@@ -113,8 +112,7 @@ def load(kind: type[_S], path: Path | None) -> _S:
     try:
         return kind(**document)
     except ValidationError as error:
-        findings = "; ".join(_finding(kind, detail) for detail in error.errors())
-        raise SettingsInvalid(path=source, findings=findings) from None
+        raise SettingsInvalid(path=source, findings=findings(kind, error)) from None
     except SettingsError as error:
         raise SettingsInvalid(path="the environment", findings=str(error)) from None
 
@@ -152,23 +150,3 @@ def _refuse_unknown_variables(kind: type[ProcessSettings]) -> None:
             raise SettingsInvalid(
                 path="the environment", findings=f"{variable}: there is no such field{hint}"
             )
-
-
-def _finding(kind: type[BaseModel], detail: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] != "extra_forbidden":
-        return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
-    near = difflib.get_close_matches(str(detail["loc"][-1]), _siblings(kind, detail["loc"]), n=1)
-    hint = f", did you mean {near[0]!r}?" if near else ""
-    return f"{place}: there is no such field{hint}"
-
-
-def _siblings(kind: type[BaseModel], place: tuple[int | str, ...]) -> Mapping[str, object]:
-    """The fields that could have stood where `place` stands."""
-    for part in place[:-1]:
-        field = kind.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return {}
-        kind = inner
-    return kind.model_fields
