@@ -1,13 +1,14 @@
 """Runs every `console` block of the docs: what a page shows is what happens.
 
-Lines after `$ ` are commands, lines below are their output (both streams); `…` stands for any text.
-A page's blocks run in order, in one fresh directory.
+A line after `$ ` is a command, those after `> ` go on with it, and the lines below are what both
+streams say; `…` stands for any text within a line. A page's blocks run in order, in one directory.
 """
 
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,21 @@ _PAGES = sorted(
 
 
 @pytest.mark.parametrize("page", _PAGES)
-def test_what_a_page_shows_is_what_happens(page: str, tmp_path: Path) -> None:
+def test_what_a_page_shows_is_what_happens(page: str) -> None:
     steps = [step for block in _BLOCK.findall((ROOT / page).read_text()) for step in _steps(block)]
     assert steps
-    for command, shown in steps:
-        happened = _run(command, tmp_path)
-        assert re.fullmatch(_pattern(shown), happened), f"$ {command}\n{happened}"
+    # A short path: pages quote it, and answers wrap.
+    with tempfile.TemporaryDirectory(prefix="docs-") as folder:
+        for command, shown in steps:
+            happened = _run(command, Path(folder))
+            assert re.fullmatch(_pattern(shown), happened), f"$ {command}\n{happened}"
 
 
 def _steps(block: str) -> list[tuple[str, str]]:
-    parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)
+    parts = re.split(r"^\$ (.*\n(?:>.*\n)*)", block, flags=re.MULTILINE)
     assert parts[0] == "", "a block begins with a command"
-    return list(zip(parts[1::2], parts[2::2], strict=True))
+    commands = [re.sub(r"^> ?", "", part, flags=re.MULTILINE) for part in parts[1::2]]
+    return list(zip(commands, parts[2::2], strict=True))
 
 
 def _run(command: str, folder: Path) -> str:

@@ -7,6 +7,7 @@ import click
 from seatrial.kit.terminal.frame import LazyGroup, run
 
 _COMMANDS = {
+    "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
     "settings": ("seatrial.main.settings_command:settings", "Check a settings file."),
     "explain": ("seatrial.main.explain:explain", "Explain an error by its code."),
     "completion": ("seatrial.cli.completion:completion", "Print tab completion for your shell."),

@@ -27,7 +27,7 @@ class CommandUnknown(Invalid):
 
     code = "command_unknown"
     cause = "The name is mistyped, or belongs to another version of Seatrial."
-    remedy = "Run `seatrial --help` for the list."
+    remedy = "Run `{command} --help` for the list."
 
 
 class UsageInvalid(Invalid):
@@ -72,14 +72,6 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{name} is no command")
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As Click does, but a name that is not in the table suggests its neighbour."""
-        if args and args[0] not in self._table and not args[0].startswith("-"):
-            raise CommandUnknown(name=args[0], hint=did_you_mean(args[0], self._table))
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -127,9 +119,18 @@ def _told(error: SeatrialError, *, command: str) -> int:
 def _named(error: SeatrialError | click.ClickException) -> SeatrialError:
     if isinstance(error, SeatrialError):
         return error
+    if isinstance(error, click.exceptions.NoSuchCommand):
+        return CommandUnknown(
+            name=error.command_name, hint=did_you_mean(error.command_name, _neighbours(error))
+        )
     if isinstance(error, click.FileError):
         return FileUnusable(path=error.ui_filename, reason=error.message)
     return UsageInvalid(reason=" ".join(error.format_message().split()).rstrip(".?"))
+
+
+def _neighbours(error: click.UsageError) -> list[str]:
+    group = error.ctx.command if error.ctx is not None else None
+    return group.list_commands(error.ctx) if error.ctx and isinstance(group, click.Group) else []
 
 
 def _path(error: Exception, name: str) -> str:

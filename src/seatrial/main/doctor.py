@@ -1,0 +1,179 @@
+"""`seatrial doctor`: can this machine carry a process with these settings? It measures."""
+
+import contextlib
+import enum
+import platform
+import resource
+import shutil
+import socket
+import sqlite3
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from seatrial.kit.database.address import SqliteAddress, parse
+from seatrial.kit.database.database import Database
+from seatrial.kit.database.errors import DatabaseInUse
+from seatrial.kit.database.probe import touch
+from seatrial.kit.errors import Exit, SeatrialError
+from seatrial.kit.settings import load
+from seatrial.kit.terminal.output import answer_json, json_option, table
+from seatrial.main.settings import DatabaseSettings, HttpSettings, Settings
+
+_COMMITS: Final = 20
+_SLOW_COMMIT_MS: Final = 50.0
+_LEAST_FILES: Final = 1024  # each run holds a few: its caller, its model call, its host
+_LEAST_SPACE: Final = 1 << 30  # bytes
+_LEAST_SQLITE: Final = (3, 37)  # STRICT tables
+
+
+class State(enum.StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the doctor's answer."""
+
+    check: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@json_option
+def doctor(file: Path | None, *, as_json: bool) -> int:
+    """Check this machine against the settings in FILE, or the defaults.
+
+    Opens the database, times durable commits, tries the address. Changes nothing but the making of
+    an empty database file where there is none. Ends with 1 when a check fails.
+
+    \b
+    Examples:
+      seatrial doctor
+      seatrial doctor cell.toml --json
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    found = list(examine(load(Settings, file)))
+    if as_json:
+        answer_json([asdict(finding) for finding in found])
+    else:
+        rows = [(f.check, f.state, f"{f.detail} {f.remedy}".strip()) for f in found]
+        click.echo(table(("check", "state", "found"), rows))
+    return Exit.FAILED if any(f.state is State.FAIL for f in found) else Exit.OK
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every finding, in the order in which a reader would ask."""
+    yield _interpreter()
+    yield _sqlite()
+    yield _open_files()
+    yield from _database(settings.database)
+    yield _address(settings.http)
+
+
+def _interpreter() -> Finding:
+    system = platform.system()
+    detail = f"{platform.python_implementation()} {platform.python_version()}, {system}"
+    if system == "Linux":
+        return Finding(check="python", state=State.OK, detail=detail)
+    return Finding(
+        check="python",
+        state=State.WARN,
+        detail=detail,
+        remedy="Agents are isolated on Linux only; run production there.",
+    )
+
+
+def _sqlite() -> Finding:
+    good = sqlite3.sqlite_version_info >= _LEAST_SQLITE
+    return Finding(
+        check="sqlite",
+        state=State.OK if good else State.FAIL,
+        detail=sqlite3.sqlite_version,
+        remedy="" if good else "Use a Python whose SQLite is 3.37 or later.",
+    )
+
+
+def _open_files() -> Finding:
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    good = allowed >= _LEAST_FILES or allowed == resource.RLIM_INFINITY
+    return Finding(
+        check="open files",
+        state=State.OK if good else State.WARN,
+        detail=f"{allowed} allowed",
+        remedy="" if good else f"Raise the limit to {_LEAST_FILES} or more (ulimit -n).",
+    )
+
+
+def _database(settings: DatabaseSettings) -> Iterator[Finding]:
+    try:
+        address = parse(settings.url.get_secret_value())
+        with Database.open(settings.url.get_secret_value()) as database:
+            yield _commits(database)
+    except DatabaseInUse as error:
+        yield Finding(check="database", state=State.WARN, detail=error.message)
+        return
+    except SeatrialError as error:
+        yield Finding(check="database", state=State.FAIL, detail=error.message, remedy=error.remedy)
+        return
+    if isinstance(address, SqliteAddress):
+        yield _space(address.path)
+
+
+def _commits(database: Database) -> Finding:
+    taken = []
+    for _ in range(_COMMITS):
+        began = time.perf_counter()
+        database.write_now(touch)
+        taken.append((time.perf_counter() - began) * 1000)
+    median = statistics.median(taken)
+    slow = median > _SLOW_COMMIT_MS
+    return Finding(
+        check="database",
+        state=State.WARN if slow else State.OK,
+        detail=f"{database}, a durable commit takes {median:.1f} ms.",
+        remedy="Each accepted run and each effect waits for one: use a faster disk."
+        if slow
+        else "",
+    )
+
+
+def _space(path: Path) -> Finding:
+    free = shutil.disk_usage(path.parent).free
+    good = free >= _LEAST_SPACE
+    return Finding(
+        check="disk",
+        state=State.OK if good else State.WARN,
+        detail=f"{free / 2**30:.1f} GiB free beside the database.",
+        remedy="" if good else "Make room: a full disk refuses new runs.",
+    )
+
+
+def _address(settings: HttpSettings) -> Finding:
+    place = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return Finding(
+            check="address",
+            state=State.FAIL,
+            detail=f"Cannot listen on {place}: {error.strerror or error}.",
+            remedy="Set another `http.port`, or stop what listens there.",
+        )
+    return Finding(check="address", state=State.OK, detail=f"{place} is free.")
