@@ -1,12 +1,13 @@
 """The `seatrial` command: the table that joins each verb to the room that answers it."""
 
 import sys
+from typing import Final
 
 import click
 
 from seatrial.kit.terminal.frame import LazyGroup, run
 
-_COMMANDS = {
+_COMMANDS: Final = {
     "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
     "settings": ("seatrial.main.settings_command:settings", "Check a settings file."),
     "explain": ("seatrial.main.explain:explain", "Explain an error by its code."),

@@ -6,9 +6,7 @@ import platform
 import resource
 import shutil
 import socket
-import sqlite3
 import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +14,11 @@ from typing import Final
 
 import click
 
+from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.address import SqliteAddress, parse
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.errors import DatabaseInUse
-from seatrial.kit.database.probe import touch
+from seatrial.kit.database.probe import SQLITE, SQLITE_IS_NEW_ENOUGH, touch
 from seatrial.kit.errors import Exit, SeatrialError
 from seatrial.kit.settings import load
 from seatrial.kit.terminal.output import answer_json, json_option, table
@@ -29,7 +28,6 @@ _COMMITS: Final = 20
 _SLOW_COMMIT_MS: Final = 50.0
 _LEAST_FILES: Final = 1024  # each run holds a few: its caller, its model call, its host
 _LEAST_SPACE: Final = 1 << 30  # bytes
-_LEAST_SQLITE: Final = (3, 37)  # STRICT tables
 
 
 class State(enum.StrEnum):
@@ -96,12 +94,11 @@ def _interpreter() -> Finding:
 
 
 def _sqlite() -> Finding:
-    good = sqlite3.sqlite_version_info >= _LEAST_SQLITE
     return Finding(
         check="sqlite",
-        state=State.OK if good else State.FAIL,
-        detail=sqlite3.sqlite_version,
-        remedy="" if good else "Use a Python whose SQLite is 3.37 or later.",
+        state=State.OK if SQLITE_IS_NEW_ENOUGH else State.FAIL,
+        detail=SQLITE,
+        remedy="" if SQLITE_IS_NEW_ENOUGH else "Use a Python whose SQLite is 3.37 or later.",
     )
 
 
@@ -132,11 +129,11 @@ def _database(settings: DatabaseSettings) -> Iterator[Finding]:
 
 
 def _commits(database: Database) -> Finding:
-    taken = []
+    clock, taken = SystemClock(), []
     for _ in range(_COMMITS):
-        began = time.perf_counter()
+        began = clock.steady()
         database.write_now(touch)
-        taken.append((time.perf_counter() - began) * 1000)
+        taken.append((clock.steady() - began) * 1000)
     median = statistics.median(taken)
     slow = median > _SLOW_COMMIT_MS
     return Finding(

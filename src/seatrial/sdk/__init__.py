@@ -1,1 +1,1 @@
-"""What an agent's author may import: light, typed, and standing on nothing else of Seatrial."""
+"""What an agent's author may import: light, typed, and standing on pure contracts alone."""

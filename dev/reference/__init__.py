@@ -1,0 +1,1 @@
+"""The generated pages: what the code says of itself. Run `python -m dev.reference`."""

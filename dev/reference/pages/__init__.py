@@ -1,0 +1,1 @@
+"""One file for each generated page; `dev/reference/registry.py` lists them all."""

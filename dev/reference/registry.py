@@ -1,0 +1,13 @@
+"""Every generated page. A room that has more to tell adds a file under `pages` and a line here."""
+
+from typing import Final
+
+from dev.reference.page import Page
+from dev.reference.pages.commands import COMMANDS
+from dev.reference.pages.errors import ERRORS
+from dev.reference.pages.lint import LINT
+from dev.reference.pages.map import MAP
+from dev.reference.pages.picture import PICTURE
+from dev.reference.pages.settings import SETTINGS
+
+PAGES: Final[tuple[Page, ...]] = (COMMANDS, ERRORS, LINT, MAP, PICTURE, SETTINGS)
