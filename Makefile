@@ -10,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
-export PYTHONDONTWRITEBYTECODE :=
+export UV_PYTHON_DOWNLOADS := never
 
 UV := .tools/bin/uv
 READY := .venv/.ready
@@ -73,7 +73,7 @@ lock: $(UV) ## Resolve the dependencies anew, a week behind the index, with hash
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --upgrade -o requirements/runtime.txt pyproject.toml
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 --upgrade --constraint requirements/runtime.txt --group dev \
+		--python-version 3.11 --upgrade --constraint requirements/runtime.txt --group dev --all-extras \
 		-o requirements/dev.txt pyproject.toml
 
 clean: ## Remove everything that set-up, tests and docs made

@@ -83,6 +83,7 @@ def test_every_known_secret_is_found_wherever_it_stands(
         "Authorization: Basic dXNlcjpwYXNzd29yZA==",
         "postgresql://ada:hunter2hunter2@db/x",
         "sea_prod_sa_" + "a1B2" * 9,
+        "sea_eu-2_api_" + "a1B2" * 9,
         "sk-proj-abcdefghijklmnop1234",
         "AKIAABCDEFGHIJKLMNOP",
         "ghp_" + "a" * 36,
@@ -151,6 +152,15 @@ def test_a_wrong_format_string_or_an_odd_field_loses_no_event() -> None:
     logging.getLogger("x").info("%d", "no number", extra={"odd": object(), "big": 2**80})
     logging.getLogger("x").info("lone \ud800 surrogate")
     assert len([json.loads(line) for line in stream.getvalue().splitlines()]) == 2
+
+
+def test_a_field_of_any_depth_is_a_bounded_line() -> None:
+    stream, _ = _opened()
+    deep: object = "end"
+    for _ in range(100_000):
+        deep = (deep,)
+    logging.getLogger("x").info("deep", extra={"deep": deep})
+    assert "…" in json.loads(stream.getvalue())["deep"][0][0][0][0][0][0][0]
 
 
 def test_levels_filter_and_warnings_are_lines_too() -> None:

@@ -19,18 +19,20 @@ from typing import Any, Final, TextIO
 
 import orjson
 
+from seatrial.kit.crypto.tokens import TOKEN_PATTERN
 from seatrial.kit.errors import SeatrialError
 from seatrial.kit.text import printable
 
 REDACTED: Final = "[redacted]"
 _SHORTEST_SECRET: Final = 8  # characters; shorter values would blank out ordinary words
 _LONGEST_LINE: Final = 65_536  # characters; one event must not fill the disk
+_DEEPEST: Final = 8  # levels of a field; the rest is not worth a line
 _KEPT: Final = 2_000  # characters of each field of a line that is too long
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SHAPES: Final = re.compile(
     r"(?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}"
     r"|(?P<userinfo>\b[a-z][a-z0-9+.-]*://[^\s:/@\"]*:)[^\s@/\"]+(?=@)"
-    r"|\bsea_[a-z0-9]+_[a-z]+_[0-9A-Za-z]{36}\b"
+    rf"|{TOKEN_PATTERN}"
     r"|\bsk-[\w-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[0-9A-Za-z]{36,}\b"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.ASCII,
@@ -133,13 +135,18 @@ class _Lines(logging.Formatter):
         return line
 
 
-def _cleaned(value: object, redactor: Redactor) -> object:
+def _cleaned(value: object, redactor: Redactor, levels: int = _DEEPEST) -> object:
     if isinstance(value, int | float | None):
         return value
+    if isinstance(value, Mapping | list | tuple) and levels == 0:
+        return "…"
     if isinstance(value, Mapping):
-        return {redactor(str(name)): _cleaned(inner, redactor) for name, inner in value.items()}
+        return {
+            redactor(str(name)): _cleaned(inner, redactor, levels - 1)
+            for name, inner in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_cleaned(inner, redactor) for inner in value]
+        return [_cleaned(inner, redactor, levels - 1) for inner in value]
     return redactor(str(value))
 
 
