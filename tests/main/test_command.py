@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from inline_snapshot import snapshot
 
 from seatrial.kit.errors import Exit
 from seatrial.kit.terminal.frame import run
@@ -35,6 +36,32 @@ def test_help_imports_nothing_heavy() -> None:
     )
     assert "explain" in done.stdout
     assert not _HEAVY & set(done.stderr.split())
+
+
+def test_help_reads_as_it_should(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = _seatrial("--help", capsys=capsys)
+    assert out == snapshot("""\
+Usage: seatrial [OPTIONS] COMMAND [ARGS]...
+
+  Release control for AI agents: real environments, and one road between them.
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this message and exit.
+
+Commands:
+  doctor      Check that this machine can carry Seatrial.
+  rollout     Rehearse a rollout plan.
+  settings    Check a settings file.
+  explain     Explain an error by its code.
+  completion  Print tab completion for your shell.
+
+  Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 conflict, 6
+  gate failed, 7 stopped, 8 unreachable.
+""")
 
 
 def test_the_installed_command_answers_its_version() -> None:
