@@ -15,10 +15,10 @@ export UV_PYTHON_DOWNLOADS := never
 UV := .tools/bin/uv
 READY := .venv/.ready
 
-.PHONY: help setup demo test soak check format bench docs reference lock clean
+.PHONY: help setup demo test soak check format bench bench-stats docs reference lock clean
 
 help: ## Show these lines
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make .venv from the hashed lock (every target below does it by itself)
 
@@ -60,6 +60,9 @@ format: $(READY) ## Put the code in its one form
 
 bench: $(READY) ## Measure, as ratios in one run; results go to bench/results
 	@python -m bench $(ARGS)
+
+bench-stats: $(READY) ## Prove the statistics by simulation, anew; results go to docs/reference/simulations.md
+	@python -m bench.simulate
 
 reference: $(READY) ## Write the generated pages anew: settings, errors, commands, map, picture
 	@python -m dev.reference
