@@ -4,6 +4,7 @@ import numpy as np
 
 from bench.simulate.findings import Check, Floats, Setting, Table, percent
 from bench.simulate.rollouts import ALPHA, CONTROL, HORIZON, TERMS, looks, plan
+from seatrial.stats.guards import steadiness
 
 CORRELATION = 0.3  # between two runs of one user
 MOST_RUNS = 50
@@ -57,17 +58,19 @@ def clusters(setting: Setting) -> Table:
     rng, n = setting.rng(), setting.streams
     margin = CONTROL - TERMS.margin
     rows, checks = [], []
-    for controls in (1, 9):
-        measure = plan(controls)
+    part = steadiness((1 + MOST_RUNS) / 2, CORRELATION)
+    for controls, steady in ((1, 1.0), (9, 1.0), (9, part)):
+        measure = plan(controls, steady)
         false = looks(measure.harm, once(rng, CONTROL, controls, n))
         early = looks(measure.promise, once(rng, margin, controls, n))
         caught = looks(measure.harm, once(rng, CONTROL - TERMS.fall, controls, n))
-        rows.append((f"each user once, 1:{controls}", percent(false.rate), percent(early.rate),
+        told = f"1:{controls}" if steady == 1 else f"1:{controls}, bets tuned to their steadiness"
+        rows.append((f"each user once, {told}", percent(false.rate), percent(early.rate),
                      caught.told()))  # fmt: skip
         checks += [
-            Check(promise=f"false aborts, users of 1 to 50 runs, 1:{controls}", most=ALPHA,
+            Check(promise=f"false aborts, users of 1 to 50 runs, {told}", most=ALPHA,
                   found=false.rate, counted=false.counts),
-            Check(promise=f"false promotions at the margin, users of 1 to 50 runs, 1:{controls}",
+            Check(promise=f"false promotions at the margin, users of 1 to 50 runs, {told}",
                   most=ALPHA, found=early.rate, counted=early.counts),
         ]  # fmt: skip
     measure = plan(1)

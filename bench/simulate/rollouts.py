@@ -22,8 +22,10 @@ Path = Callable[[Floats], Floats]
 _Z = 1.6449  # leaves 5 % of a normal law on one side
 
 
-def plan(controls: int) -> Measure:
-    return rate_against_control("resolved", TERMS, control=CONTROL, controls=controls)
+def plan(controls: int, steady: float = 1.0) -> Measure:
+    return rate_against_control(
+        "resolved", TERMS, control=CONTROL, controls=controls, steady=steady
+    )
 
 
 def even_harm() -> MeanTest:

@@ -97,5 +97,6 @@ def test_the_catalogue_is_sorted_and_knows_each_concrete_error() -> None:
     assert codes == sorted(codes)
     assert {"boat_missing", "internal_fault"} <= set(codes)
     for error in catalogue():
-        names = {name for _, name, _, _ in string.Formatter().parse(error.template()) if name}
-        assert error(**dict.fromkeys(names, "x")).message
+        parts = list(string.Formatter().parse(error.template()))
+        fields = {name: 1 if spec else "x" for _, name, spec, _ in parts if name}
+        assert error(**fields).message

@@ -16,6 +16,7 @@ from seatrial.stats.guards import (
     cost_against_forecast,
     rate_against_budget,
     rate_against_control,
+    steadiness,
 )
 from seatrial.stats.measures import Measure, Standing
 from seatrial.stats.verdict import Outcome, Verdict, erred, voided, worst
@@ -150,6 +151,19 @@ def test_more_controls_for_each_canary_user_need_fewer_canary_users() -> None:
     plans = [rate_against_control("r", TERMS, control=0.95, controls=n) for n in (1, 3, 9)]
     one, three, nine = (plan.harm.missing(plan.harm.start(), power=0.5) or 0 for plan in plans)
     assert one > three > nine > 0
+
+
+def test_users_of_many_runs_vary_less_and_bear_larger_bets() -> None:
+    assert steadiness(1, 0.3) == 1
+    assert steadiness(1e9, 0.3) == pytest.approx(0.3)
+    part = steadiness(25, 0.3)
+    calm = rate_against_control("r", TERMS, control=0.95, steady=part)
+    for bet, other in zip(calm.harm.stakes.bets, PLAN.harm.stakes.bets, strict=False):
+        assert abs(bet) > abs(other)  # the largest of the calm one meet at the limit
+    assert (calm.harm.missing(calm.harm.start()) or 0) < (PLAN.harm.missing(PLAN.harm.start()) or 0)
+    for runs, likeness in ((0.5, 0.3), (math.nan, 0.3), (2, -0.1), (2, 1.1)):
+        with pytest.raises(ParameterRefused):
+            steadiness(runs, likeness)
 
 
 @pytest.mark.parametrize("budget", [0.5, 0.95, 0.99])

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seatrial.control.rollouts.domain import Move
-from seatrial.control.rollouts.recorded import RecordingRefused, replay
+from seatrial.control.rollouts.domain import Move, RecordingRefused
+from seatrial.control.rollouts.recorded import replay
 from seatrial.stats.verdict import Outcome
 from tests.control.rollouts.plans import DOCUMENT, plan
 

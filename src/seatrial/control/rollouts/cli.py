@@ -1,6 +1,5 @@
 """`seatrial rollout`: rehearse a plan before it carries anybody."""
 
-import importlib.util
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ import numpy as np
 import orjson
 
 from seatrial.contract.rollouts.plan import Plan, PlanInvalid, parse
-from seatrial.control.rollouts.domain import Move
-from seatrial.control.rollouts.recorded import RecordingRefused, Replayed, replay
+from seatrial.control.rollouts.domain import Move, PlotUnavailable, RecordingRefused
+from seatrial.control.rollouts.picture import CAN_DRAW, draw_png
+from seatrial.control.rollouts.recorded import Replayed, replay
 from seatrial.control.rollouts.rehearsal import (
     Promise,
     Result,
@@ -24,20 +24,12 @@ from seatrial.control.rollouts.rehearsal import (
     rehearse,
     scenarios,
 )
-from seatrial.kit.errors import Exit, Unavailable
+from seatrial.kit.errors import Exit
 from seatrial.kit.terminal.output import answer_json, json_option, table
 
 _LARGEST: Final = 1 << 20  # bytes of a plan
 _BLOCKS: Final = "·▁▂▃▄▅▆▇█"
 _WIDTH: Final = 16  # columns, so that a usual plan fits 100
-
-
-class PlotUnavailable(Unavailable):
-    """Cannot draw {path!r}: the package matplotlib is not installed."""
-
-    code = "plot_unavailable"
-    cause = "Pictures need the extra `plot`; everything else works without it."
-    remedy = "Run `pip install 'seatrial[plot]'`, or leave `--plot` out."
 
 
 @click.group()
@@ -70,7 +62,7 @@ def rehearse_command(
     plan = _plan(file)
     if recorded is not None:
         return _replayed(replay(plan, _users(recorded)), as_json=as_json)
-    if plot is not None and importlib.util.find_spec("matplotlib") is None:
+    if plot is not None and not CAN_DRAW:
         raise PlotUnavailable(path=str(plot))
     rng = np.random.default_rng(seed)
     quiet = not sys.stderr.isatty()
@@ -79,8 +71,6 @@ def rehearse_command(
         results = [rehearse(plan, scenario, trials=trials, rng=rng) for scenario in each]
     kept = list(promises(plan, trials=trials, rng=rng))
     if plot is not None:
-        from seatrial.control.rollouts.picture import draw_png  # noqa: PLC0415 - 1 s, on request
-
         draw_png(plan, results, plot)
     if as_json:
         answer_json(

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from seatrial.contract.rollouts.plan import CostMetric, Metric, Plan
+from seatrial.kit.errors import Invalid, Unavailable
 from seatrial.stats.combine import average, e_that_at_least
 from seatrial.stats.guards import (
     Price,
@@ -28,6 +29,22 @@ SPLIT_ALPHA: Final = 0.001
 
 _LONE_CONTROLS: Final = 20  # control users matched to one canary user; more add next to nothing
 _SMOOTH: Final = 200  # recorded savings made up to tune the bets on cost
+
+
+class RecordingRefused(Invalid):
+    """Line {line} of the recorded users cannot be used: {reason}."""
+
+    code = "recorded_user_refused"
+    cause = "Each line is one user: an arm, and a list of values for each metric of the plan."
+    remedy = "Mend the line; `docs/how-to/rehearse-a-rollout.md` shows the format."
+
+
+class PlotUnavailable(Unavailable):
+    """Cannot draw {path!r}: the package matplotlib is not installed."""
+
+    code = "plot_unavailable"
+    cause = "Pictures need the extra `plot`; everything else works without it."
+    remedy = "Run `pip install 'seatrial[plot]'`, or leave `--plot` out."
 
 
 class Move(enum.StrEnum):

@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from seatrial.contract.rollouts.plan import Plan
 from seatrial.control.rollouts.domain import Move
 from seatrial.control.rollouts.rehearsal import Result
+
+try:
+    from matplotlib import colormaps
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    CAN_DRAW: Final = True
+except ImportError:
+    CAN_DRAW = False  # type: ignore[misc] # one of the two
 
 
 def draw_png(plan: Plan, results: Sequence[Result], path: Path) -> None:

@@ -14,20 +14,19 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from seatrial.contract.rollouts.plan import CostMetric, LatencyMetric, Metric, Plan, RateMetric
-from seatrial.control.rollouts.domain import Decision, Move, Standing, decide, measure, price_of
-from seatrial.kit.errors import Invalid
+from seatrial.control.rollouts.domain import (
+    Decision,
+    Move,
+    RecordingRefused,
+    Standing,
+    decide,
+    measure,
+    price_of,
+)
 from seatrial.stats.cohorts import Arm, Subject, differences, user_mean
 from seatrial.stats.errors import ObservationRefused
 
 _ARMS: Final = {"candidate": Arm.CANARY, "production": Arm.CONTROL}
-
-
-class RecordingRefused(Invalid):
-    """Line {line} of the recorded users cannot be used: {reason}."""
-
-    code = "recorded_user_refused"
-    cause = "Each line is one user: an arm, and a list of values for each metric of the plan."
-    remedy = "Mend the line; `docs/how-to/rehearse-a-rollout.md` shows the format."
 
 
 @dataclass(frozen=True, kw_only=True)
