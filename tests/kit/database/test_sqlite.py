@@ -107,6 +107,12 @@ def test_a_path_that_cannot_be_a_database_is_refused(tmp_path: Path) -> None:
             Database.open(f"sqlite:///{path}")
 
 
+def test_an_old_sqlite_is_refused(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "SQLITE_IS_NEW_ENOUGH", False)
+    with pytest.raises(errors.DatabaseVersionUnsupported, match="SQLite"):
+        Database.open(sqlite_url)
+
+
 def test_a_file_without_a_write_ahead_log_is_refused(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

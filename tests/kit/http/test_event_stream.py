@@ -147,10 +147,10 @@ def test_the_next_event_is_asked_for_only_when_the_last_was_taken() -> None:
     async def main() -> None:
         with pytest.raises(ClientGone):
             await _stream(source, client.send, stall=30)
+        assert source.closed
 
     assert _virtually(main()) == 30
     assert source.made == 3  # two taken, one under way
-    assert source.closed
 
 
 def test_a_client_that_does_not_read_cannot_hold_up_the_end() -> None:

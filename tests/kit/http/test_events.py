@@ -121,6 +121,9 @@ def test_what_is_encoded_reads_back_with_line_breaks_as_line_feeds(events: list[
 
 
 @given(TEXT, TEXT, TEXT)
+@example("a", "b", "1\ndata: forged\n\n")
+@example("a", "b\rretry: 1\r\r", "1")
+@example("a\r\revent: forged", "b", "1")
 def test_nothing_in_an_event_can_forge_another(data: str, kind: str, id_: str) -> None:
     read = _parsed([encode(Event(data=data, event=kind, id=id_)), encode(Event(data="next"))])
     assert len(read.events) == 2

@@ -54,14 +54,14 @@ def test_an_address_of_another_machine_is_refused_with_the_reason(host: str) -> 
 
 
 def test_small_answers_are_not_delayed_and_dead_readers_not_kept() -> None:
-    with listen("127.0.0.1", 0) as listener:
-        with socket.create_connection(listener.getsockname()[:2]):
-            listener.settimeout(5)
-            accepted, _ = listener.accept()
-            with accepted:
-                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-                if hasattr(socket, "TCP_USER_TIMEOUT"):
-                    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
+    with listen("127.0.0.1", 0) as listener, socket.socket() as client:
+        client.connect(listener.getsockname())  # before anybody accepts
+        listener.settimeout(5)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
 
 
 def test_a_unix_socket_is_for_its_owner_alone(folder: Path) -> None:
@@ -75,14 +75,13 @@ def test_a_dead_socket_is_replaced(folder: Path) -> None:
     path = folder / "cell.sock"
     listen_unix(path).close()
     assert path.exists()
-    with listen_unix(path) as listener:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(path))
+    with listen_unix(path), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
 
 
 def test_a_living_socket_is_left_alone(folder: Path) -> None:
     path = folder / "cell.sock"
-    with listen_unix(path) as listener:
+    with listen_unix(path):
         with pytest.raises(AddressInUse):
             listen_unix(path)
         with socket.socket(socket.AF_UNIX) as client:

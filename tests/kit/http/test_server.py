@@ -3,6 +3,7 @@ import contextlib
 import logging
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -27,12 +28,12 @@ from tests.kit.http.peers import (
     connected,
     eventually,
     exchange,
-    open_files,
     port_of,
     serving,
 )
 
 LOOPS = [run, lambda main: asyncio.run(main())]
+ASKING = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 CLOSE = b"Host: x\r\nConnection: close\r\n"
 
 
@@ -282,6 +283,27 @@ def test_a_client_that_never_reads_takes_bounded_memory_and_does_not_hold_up_the
     run(main)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOUT is Linux's")
+def test_the_kernel_drops_a_client_that_never_reads() -> None:
+    async def large(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer(send, b"x" * 50_000_000, content_type=b"text/plain")
+
+    async def main() -> None:
+        listener = listen("127.0.0.1", 0)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 300)
+        server = Server(large, listener)
+        await server.start()
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", port_of(server)))
+            deaf.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await eventually(lambda: len(server._uvicorn.server_state.connections) == 1)
+            await eventually(lambda: not server._uvicorn.server_state.connections)
+        await server.stop(grace=0)
+
+    run(main)
+
+
 def test_an_answer_that_breaks_off_is_seen_to_be_broken(caplog: pytest.LogCaptureFixture) -> None:
     async def breaks(scope: Scope, _receive: Receive, send: Send) -> None:
         length = [(b"content-length", b"100")] if scope["path"] == "/fixed" else []
@@ -363,20 +385,53 @@ def test_what_is_not_http_is_a_problem_too(raw: bytes, caplog: pytest.LogCapture
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
-def test_a_head_without_end_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("opening", "more"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", b"X-Y: " + b"a" * 10_000 + b"\r\n"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Y: ", b"a" * 10_000),
+        (b"GET /", b"a" * 10_000),
+        (b"", b"\r\n" * 5_000),
+        (ASKING + b"0\r\n", b"X-Y: " + b"a" * 10_000 + b"\r\n"),
+        (ASKING + b"0\r\nX-Y: ", b"a" * 10_000),
+        (ASKING + b"2;x=", b"a" * 10_000),
+        (ASKING + b"2\r\nhi\r\n", b"0" * 10_000),
+    ],
+)
+def test_what_is_not_body_and_has_no_end_is_refused(opening: bytes, more: bytes) -> None:
     async def main() -> None:
-        async with serving(hello) as server, connected(port_of(server)) as (reader, writer):
-            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
-            answer_ = asyncio.create_task(reader.read())
-            lines = 0
-            while not answer_.done() and lines < 1000:
-                writer.write(b"X-%d: " % lines + b"a" * 10_000 + b"\r\n")
-                lines += 1
-                await asyncio.sleep(0.001)
-            assert lines < 1000  # 10 MB
-            raw = await answer_
-        assert raw.startswith(b"HTTP/1.1 431 ")
-        assert b"head_too_large" in raw
+        async with serving(_bounded(echo)) as server:
+            async with connected(port_of(server)) as (reader, writer):
+                writer.write(opening)
+                answer_ = asyncio.create_task(reader.read())
+                sent = 0
+                while not answer_.done() and sent < 1000:
+                    writer.write(more)
+                    sent += 1
+                    await asyncio.sleep(0.001)
+                assert sent < 1000  # 10 MB
+                raw = b""
+                with contextlib.suppress(ConnectionResetError):
+                    raw = await answer_
+            assert raw == b"" or raw.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+            await eventually(lambda: not server._uvicorn.server_state.tasks)
+
+    run(main)
+
+
+def test_a_trailer_does_not_pass_for_a_header() -> None:
+    async def names(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_body(scope, receive, limit=100)
+        await answer_text(send, repr(sorted(name for name, _ in scope["headers"])))
+
+    async def main() -> None:
+        async with serving(names) as server:
+            raw = await exchange(
+                port_of(server),
+                b"POST / HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"2\r\nhi\r\n0\r\nX-Admin: yes\r\n\r\n",
+            )
+        assert raw.endswith(b"[b'connection', b'transfer-encoding']")
 
     run(main)
 
@@ -475,33 +530,6 @@ def test_an_upgrade_is_not_taken_up_and_not_worth_a_line(
 
     run(main)
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
-
-
-def test_hundreds_of_requests_leave_nothing_behind() -> None:
-    async def main() -> None:
-        async with serving(_bounded(echo)) as server:
-            request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
-
-            async def one(number: int) -> None:
-                if number % 3 == 0:
-                    await exchange(port_of(server), request + b"Connection: close\r\n\r\nhi")
-                elif number % 3 == 1:
-                    async with connected(port_of(server)) as (_, writer):
-                        writer.write(request + b"\r\nh")  # and leaves in the middle
-                else:
-                    assert b" 400 " in await exchange(port_of(server), b"nonsense\r\n\r\n")
-
-            await asyncio.gather(*(one(n) for n in range(3)))
-            state = server._uvicorn.server_state
-            await eventually(lambda: not state.connections and not state.tasks)
-            files, tasks = open_files(), len(asyncio.all_tasks())
-            for batch in range(10):
-                await asyncio.gather(*(one(batch * 30 + n) for n in range(30)))
-            await eventually(lambda: not state.connections and not state.tasks)
-            await eventually(lambda: open_files() <= files)
-            assert len(asyncio.all_tasks()) == tasks
-
-    run(main)
 
 
 def test_a_server_that_never_started_can_be_stopped() -> None:

@@ -52,11 +52,11 @@ class DatabaseAccessRefused(Failed):
 
 
 class DatabaseVersionUnsupported(Failed):
-    """The database server is of version {found}; Seatrial needs {needed} or later."""
+    """The database is of version {found}; Seatrial needs {needed} or later."""
 
     code = "database_version_unsupported"
-    cause = "The server is older than the oldest that the tests run on."
-    remedy = "Upgrade the server."
+    cause = "The server, or the SQLite that this Python brings, lacks what Seatrial builds on."
+    remedy = "Upgrade the server, or run a Python with a newer SQLite."
 
 
 class DatabaseBusy(Unavailable):

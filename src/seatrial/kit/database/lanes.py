@@ -269,10 +269,10 @@ class Lane:
             if waiting >= self._limits.queue:
                 self._refused += 1
                 raise DatabaseBusy(reason=f"{waiting} others wait already")
+            if self._unfinished >= len(self._threads) < self._size:
+                self._start_thread()
             self._queue.put(job)
             self._unfinished += 1
-            if self._unfinished > len(self._threads) < self._size:
-                self._start_thread()
 
     def close(self) -> None:
         """Take nothing more, serve what waits, and return when all threads have ended."""
@@ -288,8 +288,8 @@ class Lane:
         # A daemon: a process that ends without `close` must not hang on a queue for ever.
         name = f"{self._name}-{len(self._threads)}"
         thread = _LaneThread(target=self._work, name=name, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _work(self) -> None:
         session = self._open_session()

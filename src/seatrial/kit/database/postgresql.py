@@ -236,12 +236,11 @@ class PostgresSession:
     def _gone(self) -> bool:
         """Whether the server has ended the connection: 2 µs where it has not said anything."""
         poll = select.poll()
-        poll.register(self._driver.pgconn.socket, select.POLLIN)
-        if not poll.poll(0):
-            return False
-        # It has spoken unasked: last words, or the news of a changed setting.
         try:
-            self._command(b"SELECT 1")
+            poll.register(self._driver.pgconn.socket, select.POLLIN)
+            if poll.poll(0):
+                # It has spoken unasked: last words, or the news of a changed setting.
+                self._command(b"SELECT 1")
         except psycopg.Error:
             return True
         return False
@@ -322,7 +321,7 @@ def _connected(address: PostgresAddress, limits: Limits) -> "psycopg.Connection[
 def _refuse_unfit(raw: "psycopg.Connection[Any]", address: PostgresAddress) -> None:
     major = raw.info.server_version // 10_000
     if major < _OLDEST:
-        raise DatabaseVersionUnsupported(found=major, needed=_OLDEST)
+        raise DatabaseVersionUnsupported(found=major, needed=f"PostgreSQL {_OLDEST}")
     encoding = raw.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise DatabaseAccessRefused(

@@ -28,9 +28,14 @@ from seatrial.kit.clock import Clock
 from seatrial.kit.database.address import SqliteAddress
 from seatrial.kit.database.connection import Connection, Durability
 from seatrial.kit.database.dialects import CLOCK_FUNCTION, as_text
-from seatrial.kit.database.errors import CommitUnknown, DatabasePathUnusable
+from seatrial.kit.database.errors import (
+    CommitUnknown,
+    DatabasePathUnusable,
+    DatabaseVersionUnsupported,
+)
 from seatrial.kit.database.lanes import REAL, Job, Lane, Lanes, Limits, Tally
 from seatrial.kit.database.ownership import Ownership
+from seatrial.kit.database.probe import SQLITE, SQLITE_IS_NEW_ENOUGH
 from seatrial.kit.database.translation import from_sqlite
 from seatrial.kit.errors import SeatrialError
 
@@ -61,6 +66,8 @@ def lanes(address: SqliteAddress, clock: Clock, limits: Limits, *, read_only: bo
     Raises:
         SeatrialError: in one of the ways of `errors.py`.
     """
+    if not SQLITE_IS_NEW_ENOUGH:
+        raise DatabaseVersionUnsupported(found=SQLITE, needed="SQLite 3.37")
     reading = _engine(address, clock, limits, read_only=True)
     reads = Lane(
         "database-read",

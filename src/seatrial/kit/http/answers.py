@@ -37,7 +37,7 @@ async def answer_json(
     status: int = 200,
     headers: Headers = (),
 ) -> None:
-    """Send `value` as JSON. What is not JSON (a set, a NaN key) raises `TypeError`."""
+    """Send `value` as JSON. NaN and infinity become null; what JSON has no form for is refused."""
     await answer(send, orjson.dumps(value), content_type=JSON, status=status, headers=headers)
 
 

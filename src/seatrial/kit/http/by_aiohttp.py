@@ -7,7 +7,7 @@ nobody listens to any more stops writing.
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import aiohttp
 from yarl import URL
@@ -23,6 +23,8 @@ from seatrial.kit.http.client import (
     Phase,
     Request,
 )
+
+_LONGEST_LINE: Final = 65_536  # bytes of one header; aiohttp's 8 KB is less than some servers send
 
 
 def aiohttp_client(
@@ -52,6 +54,8 @@ class _Aiohttp:
             auto_decompress=False,
             trust_env=False,
             skip_auto_headers=("accept-encoding", "user-agent", "content-type"),
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
         )
 
     async def open(
@@ -113,10 +117,10 @@ def _connector(
 ) -> aiohttp.BaseConnector:
     if unix_socket is not None:
         return aiohttp.UnixConnector(str(unix_socket), limit=0, keepalive_timeout=limits.idle)
-    context = ssl.create_default_context()
+    authorities = ssl.create_default_context()
     if trusted is not None:
-        context.load_verify_locations(cadata=trusted.decode("ascii"))
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=limits.idle, ssl=context)
+        authorities.load_verify_locations(cadata=trusted.decode("ascii"))
+    return aiohttp.TCPConnector(limit=0, keepalive_timeout=limits.idle, ssl=authorities)
 
 
 def _reason(error: Exception) -> str:

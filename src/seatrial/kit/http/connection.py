@@ -1,7 +1,8 @@
-"""uvicorn's HTTP/1.1 connection with the bounds that it lacks, on a request's head.
+"""uvicorn's HTTP/1.1 connection with the bounds that it lacks, on all of a request but its body.
 
-As it is, uvicorn with httptools takes 30 MB of headers into memory without a word, and keeps a
-connection that never sends a request for as long as the peer likes (measured on 0.54).
+As it is, uvicorn with httptools takes 30 MB of headers into memory without a word, keeps a
+connection that never sends a request for as long as the peer likes, and lets a trailer after the
+body pass for a header before it (measured on 0.54).
 """
 
 import asyncio
@@ -50,9 +51,10 @@ class HeadStalled(Invalid):
 class BoundedConnection(HttpToolsProtocol):
     """One client's connection.
 
-    A head is bounded in size (give or take one read from the socket) and, from the connection's
-    first moment or the head's first byte, in time. A connection that stays idle before its first
-    request is closed after the same time.
+    Bounded in size, give or take one read from the socket: a head, and whatever else is neither
+    body nor the end of a request (chunk sizes and extensions, trailers, empty lines). Bounded in
+    time: a head, from the connection's first moment or the head's first byte on; a connection
+    that stays idle before its first request is closed after the same time. Trailers are dropped.
     """
 
     largest_head = 65_536  # bytes
@@ -62,7 +64,7 @@ class BoundedConnection(HttpToolsProtocol):
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
         self._in_head = False
-        self._head_size = 0
+        self._no_body = 0  # bytes that came since something other than them came to its end
         self._timer: asyncio.TimerHandle | None = None
         self._watch()
 
@@ -73,18 +75,13 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
+        self._no_body += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             self._unwatch()
-            return
-        if not self._in_head:
-            self._head_size = 0
-        elif (size := self._head_size + len(data)) > self.largest_head:
+        elif self._no_body > self.largest_head:
             self._refuse(HeadTooLarge(limit=self.largest_head))
-            return
-        else:
-            self._head_size = size
-        if self._answering() or self.timeout_keep_alive_task is not None:
+        elif self._answering() or self.timeout_keep_alive_task is not None:
             self._unwatch()
         elif self._timer is None:
             self._watch()
@@ -92,12 +89,29 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser at a request's first byte."""
         self._in_head = True
+        self._no_body = 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser for each header, and for each trailer."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Called by the parser at the empty line."""
         self._in_head = False
+        self._no_body = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser for each part of a body."""
+        self._no_body = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser at a request's end."""
+        self._no_body = 0
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Called by uvicorn when an answer is complete."""

@@ -1,0 +1,139 @@
+"""The two ends of the work of `bench.http`: a model that answers at once, and its callers.
+
+Standard library only, on bare protocols, so that what lies between the ends is what is measured.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bench.work import Batch
+
+_QUESTION: Final = json.dumps(
+    {"model": "m", "messages": [{"role": "user", "content": "q" * 500}]}
+).encode()
+_ANSWER: Final = json.dumps(
+    {"id": "x", "choices": [{"message": {"role": "assistant", "content": "a" * 700}}]}
+).encode()
+_HEAD: Final = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+    b"authorization: Bearer sk-0123456789abcdef0123456789abcdef\r\ncontent-length: %d\r\n\r\n"
+)
+_REPLY: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+
+
+def _complete(buffer: bytes) -> bool:
+    head, found, body = buffer.partition(b"\r\n\r\n")
+    if not found:
+        return False
+    _, named, rest = head.lower().partition(b"content-length:")
+    if not named:  # in chunks
+        return body.endswith(b"0\r\n\r\n")
+    return len(body) >= int(rest.split(b"\r\n", 1)[0])
+
+
+class _Model(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if _complete(self._buffer):
+            self._buffer = b""
+            self._transport.write(_REPLY % len(_ANSWER) + _ANSWER)
+
+
+class _Caller(asyncio.Protocol):
+    def __init__(
+        self, requests: int, latencies_us: list[float], done: asyncio.Future[None]
+    ) -> None:
+        self._left = requests
+        self._latencies_us = latencies_us
+        self._done = done
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        self._buffer = b""
+        self._asked = time.perf_counter()
+        self._transport.write(_HEAD % len(_QUESTION) + _QUESTION)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not _complete(self._buffer):
+            return
+        self._latencies_us.append((time.perf_counter() - self._asked) * 1e6)
+        assert self._buffer.startswith(b"HTTP/1.1 200 "), self._buffer
+        assert _ANSWER in self._buffer, self._buffer
+        self._left -= 1
+        if self._left:
+            self._ask()
+        else:
+            self._transport.close()
+            self._done.set_result(None)
+
+
+def load(port: int, *, callers: int, requests: int, cpu: bool) -> Batch:
+    """Let `callers` send `requests` each, one after the other.
+
+    Args:
+        port: of whoever answers, on this machine.
+        callers: connections at once.
+        requests: of each.
+        cpu: whether the answerer tells the CPU seconds that it has used, at `/cpu`.
+    """
+    before = _cpu(port) if cpu else 0.0
+    latencies_us = asyncio.run(_load(port, callers, requests))
+    after = _cpu(port) if cpu else 0.0
+    return Batch(callers * requests, latencies_us=latencies_us, other_cpu_s=after - before)
+
+
+async def _load(port: int, callers: int, requests: int) -> list[float]:
+    loop = asyncio.get_running_loop()
+    latencies_us: list[float] = []
+    waits = []
+    for _ in range(callers):
+        done: asyncio.Future[None] = loop.create_future()
+        caller = _Caller(requests, latencies_us, done)
+        await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", port)  # type: ignore[misc] # the default binds it
+        waits.append(done)
+    await asyncio.gather(*waits)
+    return latencies_us
+
+
+def _cpu(port: int) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/cpu") as answer:
+        return float(answer.read())
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[int]:
+    """Run `python -m …`, which prints the port that it listens on; yield the port."""
+    command = [sys.executable, "-m", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+async def _serve_model() -> None:
+    server = await asyncio.get_running_loop().create_server(_Model, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve_model())
