@@ -54,6 +54,7 @@ Options:
 
 Commands:
   doctor      Check that this machine can carry Seatrial.
+  flags       Lint, explain and serve feature flags.
   rollout     Rehearse a rollout plan.
   settings    Check a settings file.
   explain     Explain an error by its code.

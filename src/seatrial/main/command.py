@@ -9,6 +9,7 @@ from seatrial.kit.terminal.frame import LazyGroup, run
 
 _COMMANDS: Final = {
     "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
+    "flags": ("seatrial.cell.door.cli:flags", "Lint, explain and serve feature flags."),
     "rollout": ("seatrial.control.rollouts.cli:rollout", "Rehearse a rollout plan."),
     "settings": ("seatrial.main.settings_command:settings", "Check a settings file."),
     "explain": ("seatrial.main.explain:explain", "Explain an error by its code."),

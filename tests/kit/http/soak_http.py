@@ -14,7 +14,7 @@ from seatrial.kit.http.boundary import ErrorBoundary
 from seatrial.kit.http.by_aiohttp import aiohttp_client
 from seatrial.kit.http.by_pyreqwest import pyreqwest_client
 from seatrial.kit.http.calls import Client
-from seatrial.kit.http.client import Request, Timeouts
+from seatrial.kit.http.client import Limits, Request, Timeouts
 from seatrial.kit.http.event_stream import EventStream
 from seatrial.kit.http.events import Event
 from seatrial.kit.http.lifetime import Lifetime
@@ -95,7 +95,7 @@ def _served(loops: int) -> Mapping[str, object]:
     return run(main)
 
 
-def _called(make: Callable[[], Client], spare: int) -> Callable[[int], Mapping[str, object]]:
+def _called(make: Callable[[Limits], Client], spare: int) -> Callable[[int], Mapping[str, object]]:
     async def mute(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -110,7 +110,7 @@ def _called(make: Callable[[], Client], spare: int) -> Callable[[int], Mapping[s
         async with contextlib.AsyncExitStack() as stack:
             ports = [await stack.enter_async_context(peer(script)) for script in scripts]
             before = len(asyncio.all_tasks())
-            client = await stack.enter_async_context(make())
+            client = await stack.enter_async_context(make(Limits(idle=0.5)))
 
             async def one(number: int) -> None:
                 url = f"http://127.0.0.1:{ports[number % len(ports)]}/"

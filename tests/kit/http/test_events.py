@@ -126,8 +126,7 @@ def test_what_is_encoded_reads_back_with_line_breaks_as_line_feeds(events: list[
 @example("a\r\revent: forged", "b", "1")
 def test_nothing_in_an_event_can_forge_another(data: str, kind: str, id_: str) -> None:
     read = _parsed([encode(Event(data=data, event=kind, id=id_)), encode(Event(data="next"))])
-    assert len(read.events) == 2
-    assert read.events[1].data == "next"
+    assert [event.data for event in read.events] == [re.sub("\r\n|\r", "\n", data), "next"]
     assert read.retry is None
 
 

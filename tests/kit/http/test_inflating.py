@@ -24,15 +24,15 @@ def _inflated(chunks: list[bytes]) -> bytes:
 
 
 @given(
-    st.lists(st.tuples(st.binary(max_size=20), st.integers(0, 60_000)), max_size=4),
-    st.lists(st.integers(0, 5_000), max_size=5),
-    st.booleans(),
+    repeated=st.lists(st.tuples(st.binary(max_size=20), st.integers(0, 60_000)), max_size=4),
+    cuts=st.lists(st.integers(0, 5_000), max_size=5),
+    as_gzip=st.booleans(),
 )
-@example([(b"\0", PIECE + 1)], [], True)
-@example([(b"\0", PIECE)], [], False)
-@example([(b"\0", 10 * PIECE + 3)], [1, 2], False)
+@example(repeated=[(b"\0", PIECE + 1)], cuts=[], as_gzip=True)
+@example(repeated=[(b"\0", PIECE)], cuts=[], as_gzip=False)
+@example(repeated=[(b"\0", 10 * PIECE + 3)], cuts=[1, 2], as_gzip=False)
 def test_what_was_compressed_comes_out_whole_however_it_is_cut(
-    repeated: list[tuple[bytes, int]], cuts: list[int], as_gzip: bool
+    repeated: list[tuple[bytes, int]], cuts: list[int], *, as_gzip: bool
 ) -> None:
     body = b"".join(part * times for part, times in repeated)
     packed = gzip.compress(body) if as_gzip else zlib.compress(body)
