@@ -1,6 +1,7 @@
 """A rollout plan held against recorded users: what would it have decided, and after whom?
 
-Recorded users come as lines of JSON, in the order in which they came:
+Recorded users come as lines of JSON, in an order that no outcome has touched (drawn by chance,
+or by a hash of the user):
 
     {"arm": "candidate", "success": [1, 0], "in_time": [1.2, 3.4], "cost": [[0.05, true]]}
 
