@@ -100,6 +100,19 @@ def test_explain_lists_every_error_of_the_product(capsys: pytest.CaptureFixture[
     assert {page["code"] for page in json.loads(out)} == {error.code for error in all_errors()}
 
 
+def test_explain_works_where_no_extra_is_installed() -> None:
+    script = (
+        "import sys\n"
+        "sys.modules.update({'openfeature': None, 'matplotlib': None})\n"
+        "from seatrial.main.explain import all_errors\n"
+        "print(len(all_errors()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 50
+
+
 def test_explain_tells_one_error_whole(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = _seatrial("explain", "settings_missing", capsys=capsys)
     assert code == Exit.OK

@@ -45,9 +45,16 @@ def explain(code: str | None, *, as_json: bool) -> None:
 
 
 def all_errors() -> tuple[type[SeatrialError], ...]:
-    """Every error of the product: all modules are imported, so that all have registered."""
+    """Every error of the product: all modules are imported, so that all have registered.
+
+    A module that needs an extra which is not installed is left out.
+    """
     for module in pkgutil.walk_packages(seatrial.__path__, "seatrial."):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as missing:
+            if missing.name is None or missing.name.startswith("seatrial"):
+                raise
     return catalogue()
 
 

@@ -121,6 +121,15 @@ def test_an_odd_targeting_key_is_an_error_in_v2_and_the_default_in_v3(user: Any)
     assert answer(split, {"targetingKey": user}, Generation.V3).reason is Reason.DEFAULT
 
 
+def test_a_value_without_a_cbor_form_draws_nobody() -> None:
+    deep: Any = {}
+    for _ in range(5_000):
+        deep = {"a": deep}
+    split = {"fractional": [{"var": "x"}, ["on", 100]]}
+    for value in ("\ud800", {"a": "\udfff"}, deep, {"a": "x" * (2 << 20)}):
+        assert answer(split, {"x": value}, Generation.V3).reason is Reason.DEFAULT
+
+
 def test_v3_draws_by_any_value_where_v2_draws_by_text_alone() -> None:
     split = {"fractional": [{"var": "account"}, ["on", 100]]}
     for account in (7, 7.5, True, {"id": 7}):
@@ -131,7 +140,7 @@ def test_v3_draws_by_any_value_where_v2_draws_by_text_alone() -> None:
 GROWING = {
     "text": {"reduce": [[0] * 99, {"cat": [{"var": "accumulator"}] * 2}, "xx"]},
     "list": {"reduce": [[0] * 99, {"merge": [{"var": "accumulator"}] * 2}, [1]]},
-    "nested list": {"reduce": [[0] * 99, [{"var": "accumulator"}, {"var": "accumulator"}], [1]]},
+    "nested list": {"reduce": [[0] * 24, [{"var": "accumulator"}, {"var": "accumulator"}], [1]]},
     "number": {"reduce": [[0] * 99, {"*": [{"var": "accumulator"}] * 2}, 10]},
     "text of a list": {"cat": [{"map": [{"var": "many"}, {"cat": ["x" * 200]}]}, ["y" * 900]]},
 }
@@ -146,7 +155,7 @@ def test_a_rule_that_grows_without_end_is_stopped(name: str) -> None:
 
 
 def test_lists_that_double_inside_one_another_are_never_compared() -> None:
-    # Item by item that would be 2**99 comparisons, in one call that nothing can stop.
+    # Item by item that would be 2**24 comparisons, in one call that nothing can stop.
     both = [GROWING["nested list"], GROWING["nested list"]]
     assert answer({"if": [{"===": both}, "on", "off"]}, {}).error is ErrorCode.GENERAL
 
