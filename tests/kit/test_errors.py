@@ -96,7 +96,8 @@ def test_the_catalogue_is_sorted_and_knows_each_concrete_error() -> None:
     codes = [error.code for error in catalogue()]
     assert codes == sorted(codes)
     assert {"boat_missing", "internal_fault"} <= set(codes)
-    for error in catalogue():
+    ours = [error for error in catalogue() if error.__module__.startswith("seatrial.")]
+    for error in ours:
         parts = list(string.Formatter().parse(error.template()))
         fields = {name: 1 if spec else "x" for _, name, spec, _ in parts if name}
         assert error(**fields).message

@@ -14,6 +14,7 @@ from seatrial.kit.database.errors import DatabaseBusy, DatabaseClosed, Integrity
 from seatrial.kit.database.lanes import Limits
 from tests.kit.database import tables
 from tests.kit.database.usecases import Blocker, Wrong, failing_after, putting
+from tests.servers import running
 
 
 @pytest.fixture
@@ -195,7 +196,9 @@ def test_close_finishes_what_waits_behind_a_use_case_that_runs(database_url: str
         writes = [asyncio.create_task(database.write(putting(f"{n}"))) for n in range(9)]
         await asyncio.sleep(0)
         closing = asyncio.create_task(database.close())
-        await asyncio.sleep(0)
+        lane = database._lanes.writes
+        assert lane is not None
+        await asyncio.to_thread(running.wait_until, lambda: lane._closed, "the lane to close")
         blocker.go_on.set()
         await closing
         await asyncio.gather(first, *writes)
@@ -297,6 +300,19 @@ def test_who_waits_too_long_is_refused_and_has_done_nothing(database_url: str) -
 
         asyncio.run(scenario())
         assert database.read_now(tables.names) == []
+
+
+def test_an_event_loop_that_has_ended_stops_nothing(shop: Database) -> None:
+    blocker = Blocker()
+
+    async def scenario() -> None:
+        task = asyncio.create_task(shop.write(blocker))
+        await asyncio.to_thread(blocker.began.wait, 30)
+        assert not task.done()
+
+    asyncio.run(scenario())
+    blocker.go_on.set()
+    assert shop.write_now(putting("a")) == "a"
 
 
 def test_virtual_time_does_not_run_ahead_of_the_database(database_url: str) -> None:

@@ -130,6 +130,20 @@ def test_a_real_loop_rings_too(start: Callable[[Coroutine[Any, Any, None]], None
     start(main())
 
 
+def test_an_alarm_can_be_rung_by_hand() -> None:
+    async def main() -> None:
+        alarm = Alarm()
+        alarm.ring()  # nobody waits: nothing happens
+        asyncio.get_running_loop().call_later(2, alarm.ring)
+        with pytest.raises(TimeoutError), alarm.within(60):
+            await asyncio.sleep(100)
+        with alarm.within(60):
+            await asyncio.sleep(1)
+        alarm.close()
+
+    assert _virtually(main()) == 3
+
+
 def test_a_closed_alarm_leaves_no_timer() -> None:
     async def main() -> None:
         alarm = Alarm()

@@ -46,7 +46,7 @@ class _Signed(_Stranger):
 
 
 class _Quoting(Invalid):
-    """{value!r} is wrong."""
+    """{value} is wrong."""
 
     code = "test_answers_quoting"
     cause = "It is."
@@ -86,7 +86,7 @@ def test_an_error_is_a_problem_with_code_cause_and_remedy() -> None:
         "type": "urn:seatrial:error:test_answers_quoting",
         "title": "Test answers quoting",
         "status": 400,
-        "detail": "'x' is wrong.",
+        "detail": "x is wrong.",
         "code": "test_answers_quoting",
         "cause": "It is.",
         "remedy": "Change it.",

@@ -595,17 +595,23 @@ def test_a_call_given_up_closes_its_connection_and_frees_its_slot(make: Make, wa
     run(main)
 
 
-def test_a_closed_client_makes_no_calls_and_says_so(make: Make) -> None:
+@pytest.mark.parametrize("script", [_mute, _stalls])
+def test_a_closed_client_makes_no_calls_and_says_so(make: Make, script: Script) -> None:
+    arrived = asyncio.Event()
+
+    async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asyncio.get_running_loop().call_later(0.05, arrived.set)
+        await script(reader, writer)
+
     async def main() -> None:
-        async with peer(_mute) as port:
+        async with peer(told) as port:
             client = make()
             request = Request(url=f"http://127.0.0.1:{port}/")
             flying = asyncio.create_task(_fetch(client, request))
-            await eventually(lambda: client.slots._value < 1000)
-            await asyncio.sleep(0.02)
+            await arrived.wait()
             await client.close()
             await client.close()
-            with pytest.raises(SeatrialError):
+            with pytest.raises(ClientClosed):
                 await flying
             with pytest.raises(ClientClosed):
                 await _fetch(client, request)

@@ -9,7 +9,7 @@ from typing import Final
 from seatrial.contract.flags.findings import Finding, FlagsTooLarge, Place, found
 from seatrial.contract.flags.values import Value
 
-LARGEST: Final = 8 << 20  # bytes; 1,000 flags with three rules each take 0.4 MiB
+LARGEST: Final = 8 << 20  # bytes; 1,000 flags with three rules each take 0.3 MiB
 DEEPEST: Final = 200  # lists and objects inside one another, anywhere in the document
 
 Document = dict[str, Value]

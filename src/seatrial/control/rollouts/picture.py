@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from seatrial.contract.rollouts.plan import Plan
 from seatrial.control.rollouts.domain import Move
 from seatrial.control.rollouts.rehearsal import Result
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 try:
     from matplotlib import colormaps
-    from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -49,7 +51,7 @@ def draw_png(plan: Plan, results: Sequence[Result], path: Path) -> None:
     figure.savefig(path, dpi=120, format="png")
 
 
-def _mark_stages(plan: Plan, axes: Axes, end: float) -> None:
+def _mark_stages(plan: Plan, axes: "Axes", end: float) -> None:
     """A line where each stage would end if nothing held it up."""
     day = 0.0
     for stage in plan.stages[:-1]:

@@ -39,6 +39,12 @@ class Alarm:
             self._schedule(deadline)
         return self
 
+    def ring(self) -> None:
+        """End the wait under way, if there is one, as if its time were up."""
+        if self._deadline is not None and self._task is not None and not self._rang:
+            self._rang = True
+            self._task.cancel()
+
     def close(self) -> None:
         """Give the timer back."""
         self._deadline = None
@@ -70,14 +76,13 @@ class Alarm:
         if self._handle is not None:
             self._handle.cancel()
         self._due = deadline
-        self._handle = self._loop.call_at(deadline, self._ring)
+        self._handle = self._loop.call_at(deadline, self._due_now)
 
-    def _ring(self) -> None:
+    def _due_now(self) -> None:
         self._handle = None
-        if self._deadline is None or self._task is None:
+        if self._deadline is None:
             return  # nobody waits; the next wait sets its own timer
         if self._loop.time() < self._deadline:
             self._schedule(self._deadline)
-            return
-        self._rang = True
-        self._task.cancel()
+        else:
+            self.ring()

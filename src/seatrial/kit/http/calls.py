@@ -72,6 +72,7 @@ class Client:
         self.engine = engine
         self.pool = limits.pool
         self.slots = asyncio.Semaphore(limits.calls)
+        self.calls: set[Call] = set()
         self.closed = False
 
     def send(self, request: Request) -> "Call":
@@ -82,6 +83,8 @@ class Client:
         """See `HttpClient.close`."""
         if not self.closed:
             self.closed = True
+            for call in list(self.calls):
+                call.give_up()
             await self.engine.close()
 
     async def __aenter__(self) -> Self:
@@ -122,10 +125,11 @@ class Call:
         self._alarm = Alarm()
         total = self._request.timeouts.total
         self._last = _NEVER if total is None else self._alarm.now() + total
+        self._client.calls.add(self)
         try:
             await self._take_slot()
         except BaseException:
-            self._alarm.close()
+            self._forget()
             raise
         try:
             await self._open(where)
@@ -144,6 +148,10 @@ class Call:
             await self._stream.release()
         finally:
             self._give_back()
+
+    def give_up(self) -> None:
+        """Wake whoever waits for this call; the client is closed."""
+        self._alarm.ring()
 
     async def read(self, limit: int) -> bytes:
         """See `Response.read`."""
@@ -183,12 +191,13 @@ class Call:
 
     async def _take_slot(self) -> None:
         slots = self._client.slots
-        if self._client.closed:
-            raise ClientClosed
         if slots.locked():
             await self._in_time(slots.acquire(), self._client.pool, Phase.POOL)
         else:
             await slots.acquire()  # does not wait
+        if self._client.closed:
+            slots.release()
+            raise ClientClosed
 
     async def _open(self, where: Target) -> None:
         request = self._request
@@ -216,6 +225,8 @@ class Call:
             with self._alarm.until(min(self._alarm.now() + seconds, self._last)):
                 return await wait
         except TimeoutError:
+            if self._client.closed:
+                raise ClientClosed from None
             total = self._request.timeouts.total
             if total is not None and self._alarm.now() >= self._last:
                 phase, seconds = Phase.TOTAL, total
@@ -229,8 +240,12 @@ class Call:
             raise AnswerBroken(peer=self._peer, reason=reason) from None
 
     def _give_back(self) -> None:
-        self._alarm.close()
+        self._forget()
         self._client.slots.release()
+
+    def _forget(self) -> None:
+        self._alarm.close()
+        self._client.calls.discard(self)
 
 
 def _headers(request: Request, where: Target) -> list[tuple[str, str]]:

@@ -15,7 +15,6 @@ class Inflater:
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(_EITHER)
         self._waiting = b""
-        self._more = False
         self._begun = False
 
     def feed(self, data: bytes) -> None:
@@ -25,12 +24,11 @@ class Inflater:
 
     def take(self) -> bytes:
         """The next piece; empty when more must be fed. Raises `zlib.error` for broken data."""
-        while self._waiting or self._more:
-            if self._stream.eof:  # gzip may hold several members, one after the other
+        while self._waiting:
+            if self._stream.eof:  # gzip may hold several members in a row
                 self._stream = zlib.decompressobj(_EITHER)
             piece = self._stream.decompress(self._waiting, _PIECE)
             self._waiting = self._stream.unconsumed_tail or self._stream.unused_data
-            self._more = len(piece) == _PIECE
             if piece:
                 return piece
         return b""
