@@ -1,7 +1,8 @@
 """`make demo`: what stands today, shown on this machine in a few seconds, from nothing.
 
-Four scenes, each the real thing: the machine's own check, a process killed with -9 while it writes,
-a signed statement with one byte changed, and a mistake at the command line.
+Each scene is the real thing: the machine's own check, a process killed with -9 while it writes, a
+signed statement with one byte changed, a flag that says why, a rollout plan played in virtual time,
+and a mistake at the command line.
 """
 
 import shutil
@@ -27,6 +28,39 @@ from seatrial.kit.errors import SeatrialError
 _TABLES: Final = metadata()
 _NOTES: Final = Table("notes", _TABLES, Column("id", Text, primary_key=True))
 _ACKNOWLEDGED: Final = 200
+_FLAGS: Final = """
+{"flags": {"support": {
+  "state": "ENABLED",
+  "variants": {"candidate": "support@15", "production": "support@14"},
+  "defaultVariant": "production",
+  "targeting": {"fractional": [["candidate", 5], ["production", 95]]}
+}}}
+"""
+_PLAN: Final = """
+name = "careful"
+required = 1
+
+[traffic]
+users_per_day = 2000
+
+[[metrics]]
+name = "success"
+kind = "rate"
+baseline = 0.95
+margin = 0.03
+fall = 0.04
+
+[[stages]]
+kind = "canary"
+weight = 5
+soak = "7d"
+longest = "21d"
+
+[[stages]]
+kind = "ramp"
+weight = 100
+soak = "48h"
+"""
 
 
 def main() -> None:
@@ -42,7 +76,16 @@ def main() -> None:
         _kill(f"sqlite:///{folder / 'killed.db'}")
         _scene("3  One byte of signed evidence is changed", "it is evidence no more")
         _tamper()
-        _scene("4  A mistake at the command line", "a code, a cause, a remedy")
+        _scene("4  Why does this user get the new release?", "a stable hash, in words")
+        (folder / "flags.json").write_text(_FLAGS)
+        _seatrial(
+            "flags", "explain", "flags.json", "support", "--user", "ada", "--fractional", "v3",
+            folder=folder,
+        )  # fmt: skip
+        _scene("5  Would this plan catch a worse release?", "1,000 rollouts in virtual time")
+        (folder / "plan.toml").write_text(_PLAN)
+        _seatrial("rollout", "rehearse", "plan.toml", folder=folder)
+        _scene("6  A mistake at the command line", "a code, a cause, a remedy")
         _seatrial("settings", "chek", folder=folder)
     finally:
         shutil.rmtree(folder)
