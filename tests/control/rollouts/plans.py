@@ -4,36 +4,11 @@ import copy
 from typing import Any
 
 from seatrial.contract.rollouts.plan import Plan, parse
+from tests.contract.rollouts.plans import GOOD
 
+# Shorter than the good plan, so that a rehearsal of it takes seconds.
 DOCUMENT: dict[str, Any] = {
-    "name": "careful",
-    "required": 2,
-    "metrics": [
-        {
-            "name": "success",
-            "kind": "rate",
-            "baseline": 0.95,
-            "margin": 0.03,
-            "fall": 0.04,
-            "guardrail": True,
-        },
-        {
-            "name": "in_time",
-            "kind": "latency",
-            "budget": "4s",
-            "quantile": 0.95,
-            "margin": 0.03,
-            "fall": 0.10,
-        },
-        {
-            "name": "cost",
-            "kind": "cost",
-            "forecast": 0.06,
-            "cap": 0.6,
-            "resolved": 0.85,
-            "overrun": 0.03,
-        },
-    ],
+    **GOOD,
     "stages": [
         {"kind": "shadow", "soak": "1d"},
         {"kind": "canary", "weight": 10, "soak": "5d", "users": 300, "longest": "15d"},

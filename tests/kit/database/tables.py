@@ -66,6 +66,12 @@ def make(database: Database) -> Database:
     return database
 
 
+def prepare(url: str) -> None:
+    """The tables, made under ordinary limits, for a test that opens `url` under tight ones."""
+    with Database.open(url) as database:
+        make(database)
+
+
 def put(connection: Connection, name: str, value: int) -> None:
     """A new counter."""
     connection.execute(insert(COUNTER).values(name=name, value=value))

@@ -284,22 +284,23 @@ def test_a_full_queue_refuses_at_once(database_url: str) -> None:
 
 def test_who_waits_too_long_is_refused_and_has_done_nothing(database_url: str) -> None:
     blocker = Blocker()
-    limits = Limits(patience=0.05, group=1, writers=1)
+    limits = Limits(patience=0.5, group=1, writers=1)
+    tables.prepare(database_url)
     with Database.open(database_url, limits=limits) as database:
-        tables.make(database)
 
         async def scenario() -> None:
             first = asyncio.create_task(database.write(blocker))
             await asyncio.to_thread(blocker.began.wait, 30)
             second = asyncio.create_task(database.write(putting("a")))
-            await asyncio.sleep(0.06)
+            await asyncio.sleep(0.6)
             blocker.go_on.set()
             await first
             with pytest.raises(DatabaseBusy, match="too long"):
                 await second
 
         asyncio.run(scenario())
-        assert database.read_now(tables.names) == []
+    with Database.open(database_url) as again:
+        assert again.read_now(tables.names) == []
 
 
 def test_an_event_loop_that_has_ended_stops_nothing(shop: Database) -> None:

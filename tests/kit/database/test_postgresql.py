@@ -17,7 +17,7 @@ from tests.kit.database import tables
 from tests.kit.database.usecases import putting
 from tests.servers import postgres
 
-BRIEF = Limits(patience=0.5, connect=0.5)
+BRIEF = Limits(patience=1.0, connect=1.0)
 
 
 @pytest.fixture
@@ -274,8 +274,8 @@ def test_a_use_case_that_never_gets_through_is_refused(postgres_url: str) -> Non
 
 
 def test_a_lock_that_is_not_given_is_told(postgres_url: str) -> None:
-    with Database.open(postgres_url, limits=Limits(lock=0.05)) as database:
-        tables.make(database)
+    tables.prepare(postgres_url)
+    with Database.open(postgres_url, limits=Limits(lock=0.1)) as database:
         database.write_now(putting("n"))
         with psycopg.connect(postgres_url) as other:
             other.execute("UPDATE counter SET value = 1")
@@ -285,7 +285,7 @@ def test_a_lock_that_is_not_given_is_told(postgres_url: str) -> None:
 
 @pytest.mark.parametrize("way", ["read_now", "write_now"])
 def test_a_statement_without_end_is_ended(postgres_url: str, way: str) -> None:
-    with Database.open(postgres_url, limits=Limits(statement=0.05)) as database:
+    with Database.open(postgres_url, limits=Limits(statement=0.2)) as database:
         with pytest.raises(errors.DatabaseTimedOut):
             getattr(database, way)(lambda c: c.execute(text("SELECT pg_sleep(30)")).scalar())
         assert database.read_now(backend)
@@ -293,8 +293,8 @@ def test_a_statement_without_end_is_ended(postgres_url: str, way: str) -> None:
 
 @pytest.mark.parametrize("goes_on", [True, False])
 def test_a_use_case_that_idles_is_ended_and_not_repeated(postgres_url: str, goes_on: bool) -> None:
-    with Database.open(postgres_url, limits=Limits(idle=0.05)) as database:
-        tables.make(database)
+    tables.prepare(postgres_url)
+    with Database.open(postgres_url, limits=Limits(idle=0.2)) as database:
         runs: list[int] = []
 
         def idle(connection: Connection) -> None:
@@ -307,15 +307,15 @@ def test_a_use_case_that_idles_is_ended_and_not_repeated(postgres_url: str, goes
             if goes_on:
                 tables.put(connection, "a", 0)
 
-        with pytest.raises(errors.DatabaseTimedOut):
+        with pytest.raises(errors.DatabaseTimedOut, match="0.2 s"):
             database.write_now(idle)
         assert len(runs) == 1
         assert database.read_now(tables.names) == []
 
 
 def test_a_server_that_turned_read_only_is_left_for_one_that_writes(postgres_url: str) -> None:
+    tables.prepare(postgres_url)
     with Database.open(postgres_url, limits=BRIEF) as database:
-        tables.make(database)
 
         def as_on_a_standby(connection: Connection) -> None:
             connection.execute(text("SET TRANSACTION READ ONLY"))

@@ -261,7 +261,7 @@ def test_what_goes_on_after_the_database_undid_it_all_is_undone_too(sqlite_url: 
 
 
 def test_a_lock_held_by_another_program_is_waited_for_and_then_told(sqlite_url: str) -> None:
-    with Database.open(sqlite_url, limits=Limits(lock=0.05)) as database:
+    with Database.open(sqlite_url, limits=Limits(lock=0.1)) as database:
         tables.make(database)
         other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
