@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV := .tools/bin/uv
 READY := .venv/.ready
 
-.PHONY: help setup demo test soak check format bench bench-stats docs reference lock clean
+.PHONY: help setup demo test test-peers soak check format bench bench-stats docs reference lock clean
 
 help: ## Show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test: check ## Prove every promise: the checks, then the whole suite with covera
 	@pytest -q -n 2 --dist worksteal --cov --cov-report= $(ARGS)
 	@coverage combine -q --append 2>/dev/null || true
 	@coverage report --fail-under=90 | tail -n 25
+
+test-peers: $(READY) ## Also test against large peers: a real Unleash server (400 MB from npm)
+	@SEATRIAL_PEERS=1 pytest -q -p no:xdist tests/sdk/flags/test_unleash_server.py
 
 soak: $(READY) ## Run the long loops in full and write their figures to docs/reference/soak.md
 	@python dev/soak.py

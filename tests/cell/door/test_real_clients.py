@@ -1,10 +1,7 @@
 """What OpenFeature's own clients make of our answers."""
 
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,13 +15,13 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails, Reason
 
-from tests.cell.door.serving import ROOT, Served, serving, written
+from tests.cell.door.serving import Served, serving, written
+from tests.servers.npm import installed
 
 TOKEN = "a-token-that-is-long-enough"
 ON, OFF = True, False  # the defaults that a caller may have in his code
 PRO = {"targetingKey": "user-1", "plan": "pro"}
 _NPM = Path(__file__).parent / "npm"
-_OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +115,7 @@ Ask = Callable[..., list[dict[str, Any]]]
 @pytest.fixture(scope="module")
 def node(served: Served) -> Ask:
     """Asks through the npm packages, which are installed once from the lock beside this file."""
-    modules = _installed()
+    modules = installed(_NPM, "npm-ofrep")
     script = (_NPM / "client.mjs").read_text()
 
     def ask(*questions: tuple[str, str, object, object], token: str = TOKEN) -> Any:
@@ -140,37 +137,6 @@ def node(served: Served) -> Ask:
         return json.loads(done.stdout)
 
     return ask
-
-
-def _installed() -> Path:
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not on this machine")
-    lock = _NPM / "package-lock.json"
-    home = ROOT / ".cache" / "npm-ofrep"
-    home.mkdir(parents=True, exist_ok=True)
-    digest, made = hashlib.sha256(lock.read_bytes()).hexdigest(), home / ".made"
-    with (home / ".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # other test processes want the same
-        if not made.exists() or made.read_text() != digest:
-            for file in (lock, _NPM / "package.json"):
-                shutil.copy(file, home)
-            _npm_ci(home)
-            made.write_text(digest)
-    return home
-
-
-def _npm_ci(home: Path) -> None:
-    done = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],  # noqa: S607 - as above
-        cwd=home,
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode and any(word in done.stderr for word in _OFFLINE):
-        pytest.skip("npm cannot reach its registry to install the clients")
-    assert done.returncode == 0, done.stderr
 
 
 def test_node_gets_flags_of_every_type(node: Ask) -> None:

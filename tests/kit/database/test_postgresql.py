@@ -307,7 +307,7 @@ def test_a_use_case_that_idles_is_ended_and_not_repeated(postgres_url: str, goes
             if goes_on:
                 tables.put(connection, "a", 0)
 
-        with pytest.raises(errors.DatabaseTimedOut, match="0.2 s"):
+        with pytest.raises(errors.DatabaseTimedOut, match=r"0\.2 s"):
             database.write_now(idle)
         assert len(runs) == 1
         assert database.read_now(tables.names) == []

@@ -5,8 +5,12 @@ backend's name and a folder to write in. Out: one line of JSON, see `main`.
 """
 
 import json
+import os
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -33,6 +37,7 @@ from seatrial.sdk.flags.arms import Arm, Arms
 
 FLAG = "new-prompt"
 NOWHERE = "http://127.0.0.1:9"  # the discard port: whatever is sent there is refused
+OUTSIDE = "192.0.2.1"  # a documentation address (RFC 5737)
 REACHED: list[str] = []
 
 
@@ -62,6 +67,13 @@ def unleash(folder: Path) -> FeatureProvider:
     provider: FeatureProvider = UnleashProvider(
         NOWHERE, "arms", "token", fetch_toggles=False, cache=cache
     )
+    return provider
+
+
+def unleash_server(folder: Path) -> FeatureProvider:
+    del folder
+    url, token = os.environ["UNLEASH_URL"], os.environ["UNLEASH_TOKEN"]
+    provider: FeatureProvider = UnleashProvider(url, "arms", token)
     return provider
 
 
@@ -128,6 +140,7 @@ def statsig(folder: Path) -> FeatureProvider:
 BACKENDS: dict[str, Callable[[Path], FeatureProvider]] = {
     "launchdarkly": launchdarkly,
     "unleash": unleash,
+    "unleash-server": unleash_server,
     "statsig": statsig,
 }
 
@@ -158,15 +171,19 @@ def main(backend: str, folder: Path) -> dict[str, Any]:
         trouble=troubles.append,
     )
     users = [f"user-{number}" for number in range(1000)]
-    passes = [[arms.choose(FLAG, user, {"plan": "pro"}, default=False) for user in users] for _ in "ab"]
+    passes = [
+        [arms.choose(FLAG, user, {"plan": "pro"}, default=False) for user in users]
+        for _ in range(2)
+    ]
     gone = arms.choose("gone", "user-0", {}, default=False)
     api.shutdown()
     assert [arm for arm, _, _ in recorded] == [*passes[0], *passes[1], gone]
     assert troubles == []
+    with suppress(OSError):  # the guard must be able to bark
+        socket.create_connection((OUTSIDE, 9))
     return {
         "recorded": [
-            [user, arm.flag, arm.variant, arm.value, arm.reason, arm.backend, arm.error, at.isoformat()]
-            for arm, user, at in recorded
+            {"user": user, "at": at.isoformat(), **asdict(arm)} for arm, user, at in recorded
         ],
         "reached": REACHED,
     }

@@ -91,7 +91,7 @@ def _engine(address: PostgresAddress, limits: Limits, *, read_only: bool) -> Eng
         # Else SQLAlchemy would close a connection that is not its own.
         context.is_disconnect = False
         original = context.original_exception
-        meaning: BaseException | None = from_postgres(original, address, limits.statement)
+        meaning: BaseException | None = _meaning(original, address, limits)
         state = getattr(original, "sqlstate", None)
         if state == _READ_ONLY:
             meaning = (
@@ -184,7 +184,7 @@ class PostgresSession:
             return False
         except psycopg.Error as error:
             self.close()
-            job.error = self._meaning(error) or error
+            job.error = _meaning(error, self._address, self._limits) or error
             return isinstance(job.error, DatabaseUnreachable)
         connection = Connection(self._engine, held)
         began = REAL.steady()
@@ -267,7 +267,7 @@ class PostgresSession:
         try:
             self._command(b"COMMIT")
         except psycopg.Error as error:
-            meaning = self._meaning(error) or error
+            meaning = _meaning(error, self._address, self._limits) or error
             if self._driver.pgconn.status != ConnStatus.OK:
                 self.close()
                 if not isinstance(meaning, DatabaseTimedOut):
@@ -282,8 +282,12 @@ class PostgresSession:
         except psycopg.Error:
             self.close()
 
-    def _meaning(self, error: BaseException) -> SeatrialError | None:
-        return from_postgres(error, self._address, self._limits.statement)
+
+def _meaning(
+    error: BaseException, address: PostgresAddress, limits: Limits
+) -> SeatrialError | None:
+    idle = getattr(error, "sqlstate", None) == _IDLE_TOO_LONG
+    return from_postgres(error, address, limits.idle if idle else limits.statement)
 
 
 def _connected(address: PostgresAddress, limits: Limits) -> "psycopg.Connection[Any]":
