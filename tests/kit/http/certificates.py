@@ -8,6 +8,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+# Python 3.13 verifies strictly (RFC 5280): an authority says what its key is for, a certificate
+# says whose key signed it.
+_KEY_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 def authority_and_server(address: str) -> tuple[bytes, bytes]:
     """The authority's certificate; the server's certificate and key."""
@@ -15,12 +29,20 @@ def authority_and_server(address: str) -> tuple[bytes, bytes]:
     root = (
         _builder("Seatrial test authority", "Seatrial test authority", authority.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_KEY_USAGE, critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), critical=False
+        )
         .sign(authority, hashes.SHA256())
     )
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
     leaf = (
         _builder("Seatrial test server", "Seatrial test authority", server.public_key())
         .add_extension(names, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
+            critical=False,
+        )
         .sign(authority, hashes.SHA256())
     )
     key = server.private_bytes(
