@@ -197,7 +197,7 @@ def test_what_does_not_finish_in_time_is_told_and_counted(
 
     run(main)
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [
-        "cancelled 1 requests at shutdown"
+        "requests cancelled at shutdown: 1"
     ]
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -110,19 +111,20 @@ def test_what_does_not_finish_is_cut_and_the_exit_code_says_so() -> None:
         assert not _rest(endless).endswith(b"0\r\n\r\n")
         code, log = child.ended()
     assert code == 1
-    assert log[-1]["message"] == "cancelled 1 requests at shutdown"
+    assert log[-1]["message"] == "requests cancelled at shutdown: 1"
 
 
 @pytest.mark.parametrize("path", ["/endless", "/blocking"])
 def test_a_second_signal_ends_the_process_at_once(path: str) -> None:
     with _child() as child:
         client = child.begun(path)
-        child.signal(signal.SIGTERM)
-        assert child.process.stderr
-        while "finishing" not in child.process.stderr.readline():
-            pass
-        child.signal(signal.SIGTERM)
-        assert child.process.wait(timeout=PATIENCE) == -signal.SIGTERM
+        # Two that come close together count as one: knock until it is over.
+        for _ in range(int(PATIENCE / 0.05)):
+            child.signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(timeout=0.05)
+                break
+        assert child.process.returncode == -signal.SIGTERM
         client.close()
 
 

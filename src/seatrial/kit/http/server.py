@@ -31,7 +31,7 @@ _IDLE: Final = 75  # seconds; longer than load balancers keep theirs (60), so th
 
 
 class Server:
-    """One app on one bound socket (see `kit.http.listening`).
+    """One app on one listening socket (see `kit.http.listening`).
 
     Behind a proxy the client's address is the proxy's: forwarded headers are not believed.
     """
@@ -104,7 +104,7 @@ class Server:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=_UNWIND)
-        _LOG.warning("cancelled %d requests at shutdown", len(tasks))
+        _LOG.warning("requests cancelled at shutdown: %d", len(tasks))
         return len(tasks)
 
     async def _keep_date(self) -> None:
@@ -153,12 +153,15 @@ def ended_by_signals(lifetime: Lifetime) -> Iterator[None]:
     """
     loop = asyncio.get_running_loop()
 
+    def end(number: int) -> None:
+        _LOG.info("%s: finishing what is in flight", signal.Signals(number).name)
+        lifetime.drain()
+
     def heard(number: int, _: FrameType | None) -> None:
         # The default action is the kernel's: it works even if the loop is stuck.
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        _LOG.info("%s: finishing what is in flight", signal.Signals(number).name)
-        loop.call_soon_threadsafe(lifetime.drain)
+        loop.call_soon_threadsafe(end, number)
 
     before = {each: signal.signal(each, heard) for each in _SIGNALS}
     try:
