@@ -39,10 +39,9 @@ $(READY): $(UV) requirements/dev.txt pyproject.toml
 demo: $(READY) ## Show the main job, from nothing, on this machine
 	@python dev/demo.py
 
-test: check ## Prove every promise: the checks, then the whole suite with coverage
-	@pytest -q -n 2 --dist worksteal --cov --cov-report= $(ARGS)
-	@coverage combine -q --append 2>/dev/null || true
-	@coverage report --fail-under=90 | tail -n 25
+test: check ## Prove every promise: the checks, then the whole suite with coverage (or ARGS alone)
+	@pytest -q -n 2 --dist worksteal $(or $(ARGS),--cov --cov-report=)
+	@test -n "$(ARGS)" || coverage report --fail-under=90 | tail -n 25
 
 test-peers: $(READY) ## Also test against large peers: a real Unleash server (400 MB from npm)
 	@SEATRIAL_PEERS=1 pytest -q -p no:xdist tests/sdk/flags/test_unleash_server.py
