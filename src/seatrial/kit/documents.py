@@ -1,10 +1,11 @@
 """Documents from outside, checked against a model: every finding by its place, no value quoted."""
 
-import difflib
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from seatrial.kit.text import nearest
 
 
 def findings(kind: type[BaseModel], error: ValidationError) -> str:
@@ -20,8 +21,8 @@ def _finding(kind: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] != "extra_forbidden":
         said = detail["msg"].removeprefix("Value error, ")
         return f"{place}: {said[:1].lower()}{said[1:]}"
-    near = difflib.get_close_matches(str(detail["loc"][-1]), _siblings(kind, detail["loc"]), n=1)
-    hint = f", did you mean {near[0]!r}?" if near else ""
+    near = nearest(str(detail["loc"][-1]), _siblings(kind, detail["loc"]))
+    hint = f", did you mean {near!r}?" if near else ""
     return f"{place}: there is no such field{hint}"
 
 

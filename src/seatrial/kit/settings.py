@@ -5,7 +5,6 @@ file. Values come from the environment (`SEATRIAL_<SECTION>__<FIELD>`), else the
 default. They are read once, in `main`, and handed on as plain values.
 """
 
-import difflib
 import os
 import tomllib
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic_settings import (
 
 from seatrial.kit.documents import findings
 from seatrial.kit.errors import Invalid, NotFound, TooLarge
+from seatrial.kit.text import nearest
 
 ENVIRONMENT_PREFIX: Final = "SEATRIAL_"
 ENVIRONMENT_DELIMITER: Final = "__"
@@ -145,8 +145,8 @@ def _refuse_unknown_variables(kind: type[ProcessSettings]) -> None:
         name = variable.upper()
         ours = name.startswith(ENVIRONMENT_PREFIX) and ENVIRONMENT_DELIMITER in name
         if ours and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f", did you mean {near[0]}?" if near else ""
+            near = nearest(name, known)
+            hint = f", did you mean {near}?" if near else ""
             raise SettingsInvalid(
                 path="the environment", findings=f"{variable}: there is no such field{hint}"
             )

@@ -1,4 +1,7 @@
-"""Outside text, made safe to show."""
+"""Outside text: made safe to show, and likened to what was probably meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 def printable(text: str) -> str:
@@ -6,3 +9,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` is most likely a mistyping of; None where none is near."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)

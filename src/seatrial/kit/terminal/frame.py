@@ -5,7 +5,6 @@ out of a command (a wrong option, a named error, a defect, Ctrl-C) ends here wit
 an error with its code, its cause and its remedy.
 """
 
-import difflib
 import importlib
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Any, Final
 import click
 
 from seatrial.kit.errors import Exit, Fault, Invalid, NotFound, SeatrialError
-from seatrial.kit.text import printable
+from seatrial.kit.text import nearest, printable
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells expect
 
@@ -82,8 +81,8 @@ class LazyGroup(click.Group):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'` for the nearest of `known`, else nothing: a tail for a message."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}" if near else ""
+    near = nearest(name, known)
+    return f"; did you mean {near!r}" if near else ""
 
 
 def run(command: click.Command, arguments: Sequence[str], *, name: str) -> int:
