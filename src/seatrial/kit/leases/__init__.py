@@ -1,0 +1,1 @@
+"""Leases: one leader among processes on one database, fenced by an epoch."""

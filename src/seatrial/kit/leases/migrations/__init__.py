@@ -1,0 +1,1 @@
+"""How the table of leases came to be."""
