@@ -1,5 +1,4 @@
 import hashlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,13 +22,6 @@ def test_a_digest_reads_back_from_its_text(data: bytes) -> None:
 
 def test_equal_json_has_an_equal_digest_however_it_was_built() -> None:
     assert Digest.of_json({"b": 1.0, "a": (1,)}) == Digest.of(b'{"a":[1],"b":1}')
-
-
-def test_a_file_has_the_digest_of_its_content(tmp_path: Path) -> None:
-    content = b"x" * 3_000_000
-    path = tmp_path / "bundle"
-    path.write_bytes(content)
-    assert Digest.of_file(path) == Digest.of(content)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from seatrial.kit.crypto.canonical import canonical
@@ -58,9 +57,3 @@ class Digest:
     def of_json(cls, value: object) -> "Digest":
         """The digest of a JSON value's canonical form; errors are those of `canonical`."""
         return cls.of(canonical(value))
-
-    @classmethod
-    def of_file(cls, path: Path) -> "Digest":
-        """The digest of a file, read in pieces; an `OSError` passes as it is."""
-        with path.open("rb") as file:
-            return cls(hex=hashlib.file_digest(file, "sha256").hexdigest())

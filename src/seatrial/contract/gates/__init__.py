@@ -1,0 +1,1 @@
+"""Gates: the pure decision whether evidence lets a closure into an environment."""

@@ -1,0 +1,1 @@
+"""The words for runs that a cell's callers use: states, outcomes, permissions."""
