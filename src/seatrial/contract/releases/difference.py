@@ -8,6 +8,8 @@ from pydantic import JsonValue
 
 from seatrial.contract.documents import JsonObject
 from seatrial.contract.releases.release import Release
+from seatrial.kit.crypto.canonical import canonical
+from seatrial.kit.crypto.digests import Digest
 
 _ABSENT: Final = object()
 
@@ -61,8 +63,12 @@ def difference(before: Release | None, after: Release | None) -> tuple[Component
             fields=tuple(_fields("", old.get(address, _ABSENT), new.get(address, _ABSENT))),
         )
         for address in sorted(old.keys() | new.keys())
-        if old.get(address) != new.get(address)
+        if _digest(before, address) != _digest(after, address)
     )
+
+
+def _digest(release: Release | None, address: str) -> Digest | None:
+    return None if release is None else release.manifest.components.get(address)
 
 
 def _change(address: str, old: dict[str, JsonObject], new: dict[str, JsonObject]) -> Change:
@@ -72,8 +78,8 @@ def _change(address: str, old: dict[str, JsonObject], new: dict[str, JsonObject]
 
 
 def _fields(path: str, before: object, after: object) -> list[FieldChange]:
-    if before == after and type(before) is type(after):
-        return []
+    if before is not _ABSENT and after is not _ABSENT and canonical(before) == canonical(after):
+        return []  # not `==`, for which 1 is True
     if isinstance(before, dict) and isinstance(after, dict):
         return [
             change
