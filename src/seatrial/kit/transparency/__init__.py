@@ -1,0 +1,1 @@
+"""An append-only Merkle log for each process database, with proofs and signed checkpoints."""
