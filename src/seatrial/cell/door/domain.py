@@ -1,6 +1,13 @@
 """What the door refuses, and why."""
 
-from seatrial.kit.errors import Invalid, NotFound, Unauthenticated
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from seatrial.contract.environments.profiles import PATH
+from seatrial.contract.runs.access import CellPermission
+from seatrial.kit.errors import Denied, Invalid, NotFound, SeatrialError, Unauthenticated
 
 
 class FlagCallerUnknown(Unauthenticated):
@@ -57,3 +64,147 @@ class ContextInvalid(Invalid):
     code = "ofrep_context_invalid"
     cause = 'OFREP sends an object, `{"context": {"targetingKey": "user-1", …}}`.'
     remedy = "Send an object, and in it `context`: an object, null, or nothing at all."
+
+
+class CellTokenMissing(Unauthenticated):
+    """This cell answers callers with a token alone, and none was sent."""
+
+    code = "cell_token_missing"
+    cause = "Every endpoint but health and metrics asks who is calling."
+    remedy = (
+        "Send `Authorization: Bearer sea_…`; an administrator makes one with `POST /v1/tokens`."
+    )
+
+
+class CellTokenUnknown(Unauthenticated):
+    """This token is not known here, or was revoked."""
+
+    code = "cell_token_unknown"
+    cause = "It was revoked, its cell was set up anew, or it is a token of another kind."
+    remedy = "Ask an administrator of this environment for a new one."
+
+
+class CellTokenExpired(Unauthenticated):
+    """The token {name!r} expired at {expires}."""
+
+    code = "cell_token_expired"
+    cause = "It was made with an end."
+    remedy = "Ask an administrator of this environment for a new one."
+
+
+class CellTokenForeign(Denied):
+    """A token of environment {given!r} was sent to environment {environment!r}."""
+
+    code = "cell_token_foreign"
+    cause = "A token opens the one environment in its name; somebody mixes two of them up."
+    remedy = "Find out who sent it: a setting of one environment has strayed into another."
+    log_level = SeatrialError.log_level
+
+
+class CellPermissionMissing(Denied):
+    """The token {name!r} lacks the permission {permission!r}."""
+
+    code = "cell_permission_missing"
+    cause = "A token may do what it was made for, and nothing else."
+    remedy = "Use a token that has the permission, or ask an administrator for one."
+
+
+class TenantForeign(Denied):
+    """The token {name!r} may touch the tenant {tenant!r} alone."""
+
+    code = "tenant_foreign"
+    cause = "A token that is bound to a tenant sees and makes nothing of another."
+    remedy = "Use a token of the other tenant, or one that is bound to none."
+
+
+class GrantRefused(Denied):
+    """The token {name!r} cannot give away {permission!r}: it does not have it."""
+
+    code = "grant_refused"
+    cause = "Whoever could give more than he has could give it to himself."
+    remedy = "Ask the holder of a token with that permission."
+
+
+class CellTokenNotFound(NotFound):
+    """There is no token with the id {id!r}."""
+
+    code = "cell_token_not_found"
+    cause = "The id is mistyped, or of another environment."
+    remedy = "List them with `GET /v1/tokens`."
+
+
+class OperationRefused(Denied):
+    """The environment {environment!r} does not allow {operation!r}."""
+
+    code = "operation_refused"
+    cause = "What runs in production changes by promotion and rollback alone."
+    remedy = "Do it in staging and promote the result."
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessToken:
+    """A token of this cell, without its text.
+
+    Attributes:
+        id: by which it is revoked.
+        name: for people and the log.
+        tenant: the only one whose runs it may touch; empty for all.
+        permissions: what it may do.
+        created: when.
+        expires: from when on it is refused; None for never.
+        revoked: when it was; None while it is not.
+    """
+
+    id: str
+    name: str
+    tenant: str
+    permissions: frozenset[CellPermission]
+    created: datetime
+    expires: datetime | None = None
+    revoked: datetime | None = None
+
+
+class Operation(enum.StrEnum):
+    """What changes something in a cell. Each endpoint that is no mere look names its own."""
+
+    RUN = "runs.start"
+    CANCEL = "runs.cancel"
+    REDRIVE = "runs.redrive"
+    OUTCOME = "runs.outcome"
+    FEEDBACK = "runs.feedback"
+    GRANT = "tokens.make"
+    REVOKE = "tokens.revoke"
+    VAULT_SET = "secrets.set"
+    VAULT_REMOVE = "secrets.remove"
+    DRAFT_SET = "drafts.set"
+    DRAFT_REMOVE = "drafts.remove"
+    LOCAL_RUN = "runs.local"
+
+
+ALLOWED_IN_PRODUCTION: Final = frozenset(
+    {
+        Operation.RUN,
+        Operation.CANCEL,
+        Operation.REDRIVE,
+        Operation.OUTCOME,
+        Operation.FEEDBACK,
+        Operation.GRANT,
+        Operation.REVOKE,
+        Operation.VAULT_SET,
+        Operation.VAULT_REMOVE,
+    }
+)
+"""The closed list: none of these changes what runs."""
+
+_BEFORE_PRODUCTION: Final = frozenset(PATH[:-1])
+
+
+def operation_allowed(environment: str, operation: Operation) -> bool:
+    """Whether an environment allows an operation; one that is not known counts as production."""
+    return environment in _BEFORE_PRODUCTION or operation in ALLOWED_IN_PRODUCTION
+
+
+def refuse_forbidden(environment: str, operation: Operation) -> None:
+    """Raise `OperationRefused` for what the environment does not allow."""
+    if not operation_allowed(environment, operation):
+        raise OperationRefused(environment=environment, operation=str(operation))

@@ -1,0 +1,1 @@
+"""The endpoints of a cell, front door and inner door."""

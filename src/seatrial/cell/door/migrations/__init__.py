@@ -1,0 +1,1 @@
+"""The history of the door's tables."""

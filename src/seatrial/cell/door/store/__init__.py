@@ -1,0 +1,1 @@
+"""What the door keeps: tokens, drafts, slots of local runs."""
