@@ -1,0 +1,1 @@
+"""Verifies what control orders, prepares it, and flips to it in one transaction."""

@@ -1,0 +1,1 @@
+"""How the switch's tables came to be."""
