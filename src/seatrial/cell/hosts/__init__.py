@@ -1,1 +1,1 @@
-"""Agent processes, one set for each release digest, and their isolation levels."""
+"""Agent processes, a set for each release, isolated from all else, gone when their cell goes."""

@@ -1,0 +1,1 @@
+"""The program in an agent's own environment: standard library only, never imports seatrial."""

@@ -1,0 +1,91 @@
+"""Folders that come into being whole: made aside, then renamed; what a kill left is removed."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+_LOCK: Final = "lock"
+_CONTENT: Final = "content"
+
+
+class Makings:
+    """A place, on the same file system as the targets, where folders are made."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def making(self, target: Path) -> Iterator[Path]:
+        """A fresh folder, which becomes `target` when the block ends well, and else vanishes.
+
+        If another process has made `target` meanwhile, that one stays.
+        """
+        room = Path(tempfile.mkdtemp(dir=self._place))
+        try:
+            # The lock tells a maker at work from one that was killed.
+            with (room / _LOCK).open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                content = room / _CONTENT
+                content.mkdir(mode=0o755)
+                yield content
+                _place(content, target)
+        finally:
+            remove(room)
+
+    def sweep(self) -> None:
+        """Remove what makers left that were killed."""
+        for room in self._place.iterdir():
+            if _abandoned(room):
+                remove(room)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all in it, read-only folders too."""
+
+    def writable(function: Callable[[str], Any], path: str, _: object) -> None:
+        with contextlib.suppress(OSError):
+            Path(path).parent.chmod(0o700)
+            Path(path).chmod(0o700)
+            function(path)
+
+    shutil.rmtree(folder, onerror=writable)
+
+
+def _place(content: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    mode = content.stat().st_mode
+    content.chmod(mode | 0o200)  # moving a folder writes its `..`
+    try:
+        content.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+    else:
+        target.chmod(mode)
+        _sync(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _abandoned(room: Path) -> bool:
+    try:
+        with (room / _LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except FileNotFoundError:
+        return True  # killed at once, or born this instant: then its maker fails and tries again
+    except OSError:
+        return False
