@@ -80,8 +80,8 @@ DigestField = Annotated[
 JsonObject = dict[str, JsonValue]
 """Any JSON object. (pydantic cannot follow our own recursive `Json`.)"""
 
-_SLUG: Final = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-Slug = Annotated[str, Field(pattern=_SLUG, max_length=63)]
+SLUG: Final = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+Slug = Annotated[str, Field(pattern=SLUG, max_length=63)]
 """Lower-case letters, digits and single hyphens; stands in URLs, host names and trace tags."""
 
 ComponentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$")]

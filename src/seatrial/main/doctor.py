@@ -22,7 +22,7 @@ from seatrial.kit.database.probe import SQLITE, SQLITE_IS_NEW_ENOUGH, touch
 from seatrial.kit.errors import Exit, SeatrialError
 from seatrial.kit.settings import load
 from seatrial.kit.terminal.output import answer_json, json_option, table
-from seatrial.main.settings import DatabaseSettings, HttpSettings, Settings
+from seatrial.main.settings import DatabaseSettings, HttpSettings, Settings, kind_of
 
 _COMMITS: Final = 20
 _SLOW_COMMIT_MS: Final = 50.0
@@ -62,7 +62,7 @@ def doctor(file: Path | None, *, as_json: bool) -> int:
       seatrial doctor
       seatrial doctor cell.toml --json
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
-    found = list(examine(load(Settings, file)))
+    found = list(examine(load(kind_of(file), file)))
     if as_json:
         answer_json([asdict(finding) for finding in found])
     else:

@@ -6,7 +6,7 @@ import click
 
 from seatrial.kit.settings import load
 from seatrial.kit.terminal.output import answer_json, json_option, table
-from seatrial.main.settings import Settings
+from seatrial.main.settings import kind_of
 
 
 @click.group()
@@ -27,7 +27,7 @@ def check(file: Path | None, *, as_json: bool) -> None:
       seatrial settings check cell.toml
       SEATRIAL_HTTP__PORT=9000 seatrial settings check --json
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
-    found = load(Settings, file).model_dump(mode="json")
+    found = load(kind_of(file), file).model_dump(mode="json")
     if as_json:
         answer_json(found)
         return

@@ -1,0 +1,340 @@
+"""An embedded Seatrial: control and a cell for each hosted environment, on this machine.
+
+The same processes, formats and checks as on many machines. What is made here by itself, once, is
+what people make by hand there: a root key, a person's key, settings, enrolment, a keyring.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seatrial.contract.documents import Document
+from seatrial.contract.environments.rules import Profile
+from seatrial.contract.evidence.keyring import (
+    CellEntry,
+    CellReplica,
+    Keyring,
+    Person,
+    Role,
+    sign_keyring,
+)
+from seatrial.contract.switch.access import Access, Reach, Signer
+from seatrial.contract.switch.api import Enrolment, EnrolmentTokenRequest
+from seatrial.kit.clock import SystemClock
+from seatrial.kit.crypto import dsse, keyfiles
+from seatrial.kit.crypto.canonical import parse_canonical
+from seatrial.kit.crypto.signing import SigningKey
+from seatrial.kit.errors import Conflict, SeatrialError, TimedOut
+from seatrial.kit.files import held, write_private
+from seatrial.kit.http.by_aiohttp import aiohttp_client
+from seatrial.kit.http.client import HttpClient, Request, Timeouts
+from seatrial.main.home import Home, owner, toml
+from seatrial.main.remote import Remote
+from seatrial.main.supervisor import Child
+
+FIRST_PORT: Final = 8700
+_PATIENCE: Final = 60.0  # seconds for a process to serve, on a machine that is very busy
+_GLANCE: Final = 0.02  # seconds between two looks
+_GRACE: Final = 15.0  # seconds that a process has to end
+_TOKEN: Final = "first.token"  # noqa: S105 - a file's name
+_KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What processes inherit of this one's environment; a secret in it stays here."""
+
+
+class StartTimedOut(TimedOut):
+    """{what} did not serve within {seconds:g} s."""
+
+    code = "start_timed_out"
+    cause = "The machine is very busy, or the process waits for something that does not come."
+    remedy = "Look at its log in the folder `.seatrial`, then try again."
+
+
+class EnvironmentsFixed(Conflict):
+    """This system runs {found}, not {wanted}."""
+
+    code = "environments_fixed"
+    cause = "The environments and ports of a folder are chosen at its first start."
+    remedy = "Start without these options, or in another folder."
+
+
+class Plan(Document):
+    """What was chosen at the first start.
+
+    Attributes:
+        control: port of control.
+        cells: port of each environment's cell, in the order of the path.
+        profile: whose rules it started with.
+    """
+
+    control: int
+    cells: dict[str, int]
+    profile: Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A system that serves.
+
+    Attributes:
+        access: how to reach it.
+        plan: what was chosen.
+        first: this was its first start.
+        children: its processes.
+    """
+
+    access: Access
+    plan: Plan
+    first: bool
+    children: tuple[Child, ...]
+
+
+def choose(environments: Sequence[str], first_port: int, profile: Profile) -> Plan:
+    """Ports for a first start: `first_port` and those after it, or free ones for 0."""
+    count = len(environments) + 1
+    ports = _free_ports(count) if first_port == 0 else range(first_port, first_port + count)
+    control, *cells = ports
+    return Plan(control=control, cells=dict(zip(environments, cells, strict=True)), profile=profile)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    home: Home, chosen: Callable[[], Plan], *, say: Callable[[str], None]
+) -> AsyncIterator[Running]:
+    """The system of `home`, up until the block ends.
+
+    Args:
+        home: its folder; made if missing.
+        chosen: asked at a first start only.
+        say: is told what is being done.
+
+    Raises:
+        FolderInUse: it runs already.
+        ProcessFailed: a process ended instead of serving.
+        StartTimedOut: a process does not serve.
+    """
+    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with held(home.lock):
+        plan = _plan(home, chosen)
+        first = not home.access.exists()
+        _write_settings(home, plan)
+        control = _child("control", home.control, "control", home)
+        cells = {name: _child(name, home.cell(name), "cell", home) for name in plan.cells}
+        started: list[Child] = []
+        try:
+            async with aiohttp_client() as client:
+                starting = [control] if first else [control, *cells.values()]
+                for child in starting:
+                    started.append(child)
+                    await child.start()
+                say("starting control")
+                await _serving(client, control, plan.control)
+                if first:
+                    say(f"enrolling {' and '.join(plan.cells)}")
+                    await _make_room(home, client, plan)
+                    for child in cells.values():
+                        started.append(child)
+                        await child.start()
+                access = await _introduce(home, client, plan, cells)
+                for name, child in cells.items():
+                    await _serving(client, child, plan.cells[name])
+            yield Running(access=access, plan=plan, first=first, children=tuple(started))
+        finally:
+            await _end(started)
+
+
+async def _end(started: Sequence[Child]) -> None:
+    """Cells first: they say their last word to control."""
+    await asyncio.gather(*(child.stop(_GRACE) for child in started[1:]))
+    for child in started[:1]:
+        await child.stop(_GRACE)
+
+
+def _plan(home: Home, chosen: Callable[[], Plan]) -> Plan:
+    with contextlib.suppress(FileNotFoundError):
+        return Plan.read(orjson.loads(home.state.read_bytes()))
+    plan = chosen()
+    write_private(home.state, orjson.dumps(plan.document()))
+    return plan
+
+
+def _write_settings(home: Home, plan: Plan) -> None:
+    root = keyfiles.load_or_create(SigningKey, home.root_key).verify_key.id
+    keyfiles.load_or_create(SigningKey, home.person_key)
+    _put(
+        home.settings(home.control),
+        {
+            "database": {"url": f"sqlite:///{home.control / 'control.db'}"},
+            "http": {"host": "127.0.0.1", "port": plan.control},
+            "control": {
+                "directory": home.control,
+                "roots": [root],
+                "profile": plan.profile.value,
+                "embedded": True,
+            },
+        },
+    )
+    for name, port in plan.cells.items():
+        folder = home.cell(name)
+        _put(
+            home.settings(folder),
+            {
+                "database": {"url": f"sqlite:///{folder / 'cell.db'}"},
+                "http": {"host": "127.0.0.1", "port": port},
+                "cell": {
+                    "name": name,
+                    "environment": name,
+                    "directory": folder,
+                    "control": f"http://127.0.0.1:{plan.control}",
+                    "url": f"http://{name}.localhost:{port}",
+                    "roots": [root],
+                    "profile": plan.profile.value,
+                },
+            },
+        )
+
+
+def _put(path: Path, tables: dict[str, dict[str, object]]) -> None:
+    """Write a settings file once: later it is its owner's to change."""
+    if not path.exists():
+        write_private(path, toml(tables).encode())
+
+
+def _child(name: str, folder: Path, command: str, home: Home) -> Child:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Child(
+        name=name,
+        arguments=(command, "--settings", str(home.settings(folder))),
+        log=home.log(folder),
+        environment={key: os.environ[key] for key in _KEPT if key in os.environ}
+        | {key: value for key, value in os.environ.items() if key.startswith("SEATRIAL_DEBUG__")},
+    )
+
+
+async def _serving(client: HttpClient, child: Child, port: int) -> None:
+    clock = SystemClock()
+    last = clock.steady() + _PATIENCE
+    request = Request(
+        url=f"http://127.0.0.1:{port}/readyz", timeouts=Timeouts(first_byte=5, total=5)
+    )
+    while clock.steady() < last:
+        if child.status is not None:
+            raise child.failure()
+        with contextlib.suppress(SeatrialError):
+            async with client.send(request) as response:
+                if response.status == 200:
+                    return
+        await clock.sleep(_GLANCE)
+    raise StartTimedOut(what=child.name, seconds=_PATIENCE)
+
+
+async def _make_room(home: Home, client: HttpClient, plan: Plan) -> None:
+    """Fetch the first token of control, and a one-use token for each cell."""
+    control = _control(home, client, plan)
+    for name in plan.cells:
+        wanted = EnrolmentTokenRequest(cell=name, environment=name)
+        answer = await control.post("/v1/enrolment-tokens", wanted.document())
+        write_private(home.cell(name) / "enrolment.token", answer["token"].encode())
+
+
+def _control(home: Home, client: HttpClient, plan: Plan) -> Remote:
+    token = _known(home).control.token if home.access.exists() else _first(home.control)
+    return Remote(client, f"http://127.0.0.1:{plan.control}", token)
+
+
+def _known(home: Home) -> Access:
+    return Access.read(orjson.loads(home.access.read_bytes()))
+
+
+def _first(folder: Path) -> str:
+    return (folder / _TOKEN).read_text(encoding="ascii").strip()
+
+
+async def _introduce(home: Home, client: HttpClient, plan: Plan, cells: dict[str, Child]) -> Access:
+    """See to it that the keyring names every cell of ours, and write down how to reach them."""
+    control = _control(home, client, plan)
+    enrolled = await _enrolled(control, cells)
+    if not all(each.listed for each in enrolled):
+        await _sign_keyring(home, control, enrolled)
+    if home.access.exists():
+        return _known(home)
+    for name, child in cells.items():
+        await _serving(client, child, plan.cells[name])
+    reach = Reach(url=f"http://127.0.0.1:{plan.control}", token=_first(home.control))
+    access = Access(
+        control=reach,
+        environments={
+            name: Reach(url=f"http://{name}.localhost:{port}", token=_first(home.cell(name)))
+            for name, port in plan.cells.items()
+        },
+        person=Signer(name=owner(), key_file=str(home.person_key.relative_to(home.path))),
+    )
+    write_private(home.access, orjson.dumps(access.document(), option=orjson.OPT_INDENT_2))
+    for folder in (home.control, *(home.cell(name) for name in plan.cells)):
+        (folder / _TOKEN).unlink(missing_ok=True)
+    return access
+
+
+async def _enrolled(control: Remote, cells: dict[str, Child]) -> list[Enrolment]:
+    clock = SystemClock()
+    last = clock.steady() + _PATIENCE
+    while clock.steady() < last:
+        answer: Any = await control.get("/v1/enrolments")
+        found = [Enrolment.read(each) for each in answer["enrolments"]]
+        if cells.keys() <= {each.cell for each in found}:
+            return found
+        for child in cells.values():
+            if child.status is not None:
+                raise child.failure()
+        await clock.sleep(_GLANCE)
+    raise StartTimedOut(what="enrolment", seconds=_PATIENCE)
+
+
+async def _sign_keyring(home: Home, control: Remote, enrolled: list[Enrolment]) -> None:
+    """Sign a keyring with every process that was let in by a token of ours."""
+    present = await _keyring(control)
+    keys: Any = await control.get("/v1/keys")
+    person = keyfiles.load(SigningKey, home.person_key).verify_key.id
+    us = Person(name=owner(), key=person, roles=(Role.AUTHOR, Role.RELEASER))
+    others = () if present is None else present.people
+    keyring = Keyring(
+        version=1 if present is None else present.version + 1,
+        control=tuple(keys["control"]),
+        cells=tuple(_entry(name, enrolled) for name in sorted({each.cell for each in enrolled})),
+        people=(us, *(each for each in others if each.key != person)),
+    )
+    root = keyfiles.load(SigningKey, home.root_key)
+    await control.put("/v1/keyring", orjson.loads(sign_keyring(keyring, root)))
+
+
+async def _keyring(control: Remote) -> Keyring | None:
+    """The keyring in force. Control is ours here; cells verify it themselves."""
+    answer: Any = await control.get("/v1/keyring", absent=None)
+    if answer is None:
+        return None
+    payload = dsse.Envelope.parse(orjson.dumps(answer), dsse.LARGEST_ENVELOPE).payload
+    return Keyring.read(parse_canonical(payload))
+
+
+def _entry(name: str, enrolled: list[Enrolment]) -> CellEntry:
+    ours = [each for each in enrolled if each.cell == name]
+    return CellEntry(
+        name=name,
+        environment=ours[0].environment,
+        region=ours[0].region,
+        replicas=tuple(CellReplica(signing=each.signing, sealing=each.sealing) for each in ours),
+    )
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

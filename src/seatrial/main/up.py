@@ -1,0 +1,264 @@
+"""`seatrial up` and `seatrial down`: a whole system on this machine, with nothing installed."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+import orjson
+
+from seatrial.contract.environments.profiles import HOSTED, PATH, EnvironmentUnknown
+from seatrial.contract.environments.rules import Profile
+from seatrial.kit.clock import SystemClock
+from seatrial.kit.errors import Failed, Invalid, NotFound
+from seatrial.kit.files import FolderInUse, holder_of
+from seatrial.kit.http.lifetime import Lifetime
+from seatrial.kit.http.server import ended_by_signals, run
+from seatrial.kit.terminal.output import answer_json, json_option, table
+from seatrial.main.embedded import FIRST_PORT, Plan, Running, choose, running
+from seatrial.main.home import FOLDER, Home
+
+_PATIENCE: Final = 90.0  # seconds
+_GLANCE: Final = 0.05
+_folder = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=FOLDER,
+    show_default=True,
+    help="Where everything is kept.",
+)
+
+
+class NotRunning(NotFound):
+    """Nothing runs in {path!r}."""
+
+    code = "not_running"
+    cause = "It was never started there, or was ended already."
+    remedy = "Start it with `seatrial up`."
+
+
+class DetachFailed(Failed):
+    """The system did not start: {last}."""
+
+    code = "detach_failed"
+    cause = "It ended before it served; the whole of what it said is in `up.log`."
+    remedy = "Mend what the line says, or run `seatrial up` without --detach to watch it."
+
+
+class NoEnvironment(Invalid):
+    """No environment is to be hosted."""
+
+    code = "no_environment"
+    cause = "A system without a cell runs nothing."
+    remedy = "Name at least one with --env, or leave the option out."
+
+
+@click.command()
+@_folder
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_500),
+    default=FIRST_PORT,
+    show_default=True,
+    help="Of control; each cell takes the next. 0 takes free ones. First start only.",
+)
+@click.option(
+    "--env", "environments", multiple=True, help="An environment to host. First start only."
+)
+@click.option(
+    "--profile",
+    type=click.Choice([profile.value for profile in Profile]),
+    default=Profile.SOLO.value,
+    show_default=True,
+    help="Whose rules to start with. First start only.",
+)
+@click.option("--detach", is_flag=True, help="Go on in the background; end it with `down`.")
+@json_option
+def up(
+    folder: Path,
+    port: int,
+    environments: tuple[str, ...],
+    profile: str,
+    *,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    """Start control and a cell for each environment, and keep them up until Ctrl-C.
+
+    The first start makes everything that is needed: databases, keys, tokens, settings. Later starts
+    go on where the last one ended.
+
+    \b
+    Examples:
+      seatrial up
+      seatrial up --detach --port 0
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    home = Home(path=folder.absolute())
+    if detach:
+        _detached(home, port, environments, profile)
+        _tell_detached(home, as_json=as_json)
+        return
+    wanted = _ordered(environments)
+    run(lambda: _up(home, lambda: choose(wanted, port, Profile(profile)), as_json=as_json))
+
+
+@click.command()
+@_folder
+def down(folder: Path) -> None:
+    """End what `seatrial up` started, and return when it has ended.
+
+    \b
+    Examples:
+      seatrial down
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    home = Home(path=folder.absolute())
+    pid = _holder(home)
+    if pid is None:
+        raise NotRunning(path=str(home.path))
+    os.kill(pid, signal.SIGTERM)
+    asyncio.run(_gone(home))
+    click.echo("ended", err=True)
+
+
+async def _up(home: Home, chosen: Callable[[], Plan], *, as_json: bool) -> None:
+    lifetime, started = Lifetime(), list[str]()
+    with ended_by_signals(lifetime):
+        serving = asyncio.ensure_future(_serve(home, chosen, lifetime, started, as_json=as_json))
+        told = asyncio.ensure_future(lifetime.told_to_end())
+        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not serving.done() and not started:
+            serving.cancel()  # told to end while it was starting
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+async def _serve(
+    home: Home, chosen: Callable[[], Plan], lifetime: Lifetime, started: list[str], *, as_json: bool
+) -> None:
+    clock = SystemClock()
+    began = clock.steady()
+    async with running(home, chosen, say=_say) as system:
+        started.extend(child.name for child in system.children)
+        if as_json:
+            answer_json(_summary(home, system.plan))
+        else:
+            _welcome(home, system, clock.steady() - began)
+        await lifetime.told_to_end()
+        _say("ending")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _summary(home: Home, plan: Plan) -> dict[str, object]:
+    return {
+        "control": f"http://127.0.0.1:{plan.control}",
+        "environments": {
+            name: f"http://{name}.localhost:{port}" for name, port in plan.cells.items()
+        },
+        "profile": plan.profile.value,
+        "access": str(home.access),
+    }
+
+
+def _welcome(home: Home, system: Running, seconds: float) -> None:
+    plan = system.plan
+    rows = [("control", f"http://127.0.0.1:{plan.control}")]
+    rows += [(name, f"http://{name}.localhost:{port}") for name, port in plan.cells.items()]
+    click.echo(table(("serving", "at"), rows))
+    click.echo("")
+    if system.first:
+        click.echo(f"first token   {system.access.control.token}")
+        click.echo(f"              kept in {home.access} for the commands; it may do everything")
+    click.echo(f"profile       {plan.profile}: {_PROFILES[plan.profile]}")
+    click.echo(f"up in {seconds:.1f} s; Ctrl-C ends it")
+
+
+_PROFILES: Final = {
+    Profile.SOLO: "one person may promote after one succeeded run in staging",
+    Profile.TEAM: "somebody other than the author promotes, after a soak",
+}
+
+
+def _ordered(environments: tuple[str, ...]) -> list[str]:
+    for name in environments:
+        if name not in PATH:
+            raise EnvironmentUnknown(name=name)
+    chosen = environments or HOSTED
+    if not chosen:
+        raise NoEnvironment
+    return [name for name in PATH if name in chosen]
+
+
+def _detached(home: Home, port: int, environments: tuple[str, ...], profile: str) -> None:
+    holder = _holder(home)
+    if holder is not None:
+        raise FolderInUse(path=str(home.path), holder=f"process {holder}")
+    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    chosen = [part for name in environments for part in ("--env", name)]
+    log = home.path / "up.log"
+    with log.open("wb") as said:
+        child = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "seatrial.main", "up", "--folder", str(home.path)),
+                *("--port", str(port), "--profile", profile, *chosen),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            env=dict(os.environ),
+            start_new_session=True,
+        )
+    asyncio.run(_wait_for(child, log))
+
+
+async def _wait_for(child: "subprocess.Popen[bytes]", log: Path) -> None:
+    clock = SystemClock()
+    last = clock.steady() + _PATIENCE
+    while clock.steady() < last:
+        said = log.read_text(encoding="utf-8", errors="replace")
+        if "Ctrl-C ends it" in said:
+            return
+        if child.poll() is not None:
+            errors = [line for line in said.splitlines() if line.startswith("error ")]
+            raise DetachFailed(last=(errors or said.splitlines() or ["it said nothing"])[-1])
+        await clock.sleep(_GLANCE)
+    raise DetachFailed(last=f"it did not serve within {_PATIENCE:g} s")
+
+
+def _tell_detached(home: Home, *, as_json: bool) -> None:
+    said = (home.path / "up.log").read_text(encoding="utf-8", errors="replace")
+    if as_json:
+        answer_json(_summary(home, Plan.read(orjson.loads(home.state.read_bytes()))))
+        return
+    shown = said[said.index("serving") :] if "serving" in said else said
+    click.echo(shown.replace("Ctrl-C ends it", "`seatrial down` ends it").rstrip())
+
+
+def _holder(home: Home) -> int | None:
+    """The supervisor's process number, if it lives."""
+    pid = holder_of(home.lock)
+    if pid is None:
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return pid
+    return pid
+
+
+async def _gone(home: Home) -> None:
+    clock = SystemClock()
+    last = clock.steady() + _PATIENCE
+    while _holder(home) is not None and clock.steady() < last:
+        await clock.sleep(_GLANCE)
