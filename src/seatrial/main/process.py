@@ -1,0 +1,184 @@
+"""What every serving process does first and last: logs, database, signals, an orderly end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import stat
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from seatrial.kit import failpoints
+from seatrial.kit.clock import Clock, SystemClock
+from seatrial.kit.database.database import Database
+from seatrial.kit.database.history import History
+from seatrial.kit.database.migrations import migrate_now
+from seatrial.kit.errors import Denied, Exit
+from seatrial.kit.files import write_private
+from seatrial.kit.http.lifetime import Lifetime
+from seatrial.kit.http.server import Server, ended_by_signals, run, serve
+from seatrial.kit.ids import Ids
+from seatrial.kit.log import Redactor, configure
+from seatrial.main.settings import LogFormat, Settings
+
+_LOG: Final = logging.getLogger(__name__)
+_OTHERS: Final = 0o077
+
+
+class FolderExposed(Denied):
+    """The folder {path!r} is not private: {reason}."""
+
+    code = "folder_exposed"
+    cause = "It holds keys and data of one environment; another user of this machine could read it."
+    remedy = "Make it yours alone: `chmod 700` it, and own it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What a process hands to its rooms.
+
+    Attributes:
+        database: open, and brought up to date.
+        clock: the machine's.
+        ids: the one source of them.
+        redactor: knows every live secret.
+        lifetime: drains when the process is told to end.
+        holder: names this process among those of its database, for leases.
+    """
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    redactor: Redactor
+    lifetime: Lifetime
+    holder: str
+
+
+def run_process(
+    settings: Settings,
+    histories: Sequence[History],
+    main: Callable[[Frame], Coroutine[Any, Any, int]],
+    *,
+    leash: int | None,
+) -> int:
+    """Run `main` between the opening of everything and its end.
+
+    Args:
+        settings: of the process.
+        histories: of the tables that it needs.
+        main: serves until the lifetime drains; its answer is the exit code.
+        leash: descriptor of a pipe whose other end the supervisor holds: when it closes, the
+            process ends as if told by a signal.
+    """
+    redactor = Redactor()
+    configure(settings.log.level, as_json=settings.log.format is LogFormat.JSON, redactor=redactor)
+    failpoints.arm(settings.debug.failpoints)
+    clock = SystemClock()
+    ids = Ids(clock)
+    with Database.open(settings.database.url.get_secret_value(), clock=clock) as database:
+        for step in migrate_now(database, histories):
+            _LOG.info("migrated: %s", step)
+
+        async def framed() -> int:
+            lifetime = Lifetime()
+            frame = Frame(
+                database=database,
+                clock=clock,
+                ids=ids,
+                redactor=redactor,
+                lifetime=lifetime,
+                holder=ids.new("proc"),
+            )
+            with ended_by_signals(lifetime), _leashed(lifetime, leash):
+                return await main(frame)
+
+        return run(framed)
+
+
+async def serve_all(
+    frame: Frame,
+    servers: Sequence[Server],
+    work: Iterable[Coroutine[Any, Any, object]],
+    *,
+    grace: float,
+) -> int:
+    """Serve, with `work` going on beside, until the lifetime drains.
+
+    A piece of work that ends with an error ends the process: half a process is worse than none,
+    and whoever supervises it starts it anew.
+
+    Returns:
+        The exit code.
+    """
+    tasks = [asyncio.ensure_future(each) for each in work]
+    failed: list[BaseException] = []
+
+    def ended(task: "asyncio.Future[object]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _LOG.error("a part of the process failed", exc_info=error)
+            failed.append(error)
+            frame.lifetime.drain()
+
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        await serve(servers, frame.lifetime, grace=grace)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return Exit.FAILED if failed else Exit.OK
+
+
+def private_folder(path: Path) -> Path:
+    """The folder at `path`, absolute, made if missing, for its owner alone.
+
+    Raises:
+        FolderExposed: others may enter it.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.stat()
+    if status.st_mode & _OTHERS:
+        mode = stat.S_IMODE(status.st_mode)
+        raise FolderExposed(path=str(path), reason=f"its mode is {mode:04o}")
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise FolderExposed(path=str(path), reason=f"it belongs to user {status.st_uid}")
+    return path.resolve()
+
+
+def show_token_once(folder: Path, token: str | None) -> None:
+    """Leave the first token where only its owner reads it: `first.token` in the own folder."""
+    if token is not None:
+        path = folder / "first.token"
+        write_private(path, token.encode())
+        _LOG.warning("the first token lies in %s; take it, and remove the file", path)
+
+
+def note_address(folder: Path, **addresses: str) -> None:
+    """Write down where the process listens, for whoever asked for a free port."""
+    write_private(folder / "address.json", orjson.dumps(addresses))
+
+
+@contextlib.contextmanager
+def _leashed(lifetime: Lifetime, descriptor: int | None) -> Iterator[None]:
+    if descriptor is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def slack() -> None:
+        loop.remove_reader(descriptor)
+        _LOG.warning("the supervisor is gone: ending")
+        lifetime.drain()
+
+    os.set_blocking(descriptor, False)
+    loop.add_reader(descriptor, slack)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
