@@ -37,7 +37,11 @@ async def test_a_token_does_what_it_was_made_for_and_nothing_else(database: Data
     access = access_to(migrated(database))
     token = await _made(access, INVOKE, tenant="acme")
     caller = await access.admit(bearing(token), INVOKE)
-    assert (caller.name, caller.tenant, caller.permissions) == ("ann", "acme", {INVOKE})
+    assert (caller.name, caller.tenant, caller.permissions) == (
+        "ann",
+        "acme",
+        frozenset({INVOKE}),
+    )
     for other in set(CellPermission) - {INVOKE}:
         with pytest.raises(CellPermissionMissing):
             await access.admit(bearing(token), other)
