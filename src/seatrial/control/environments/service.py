@@ -34,7 +34,6 @@ from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.sealing import SealingKey
 from seatrial.kit.crypto.signing import VerifyKey
 from seatrial.kit.crypto.tokens import Token
-from seatrial.kit.crypto.values import Json
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 from seatrial.kit.ids import Ids
@@ -305,15 +304,21 @@ class Environments:
             stored = store.StoredKeyring(version=keyring.version, envelope=envelope)
             digest = Digest.of(data)
             store.add_keyring(connection, stored, str(digest), by.id, now)
-            body: dict[str, Json] = {
-                "version": keyring.version,
-                "control": len(keyring.control),
-                "cells": len(keyring.cells),
-                "people": len(keyring.people),
-            }
             append(
                 connection,
-                Entry(kind="keyring.put", subject=str(digest), actor=by.id, body=body, at=now),
+                Entry(
+                    kind="keyring.put",
+                    subject=str(digest),
+                    actor=by.id,
+                    # Counts: the names of a large keyring would not fit; its digest covers them.
+                    body={
+                        "version": keyring.version,
+                        "control": len(keyring.control),
+                        "cells": len(keyring.cells),
+                        "people": len(keyring.people),
+                    },
+                    at=now,
+                ),
             )
 
         await self._database.write(put)

@@ -13,7 +13,6 @@ from seatrial.control.identity import store
 from seatrial.control.identity.domain import Caller, KnownToken, TokenRefused, TokenUnknown
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.tokens import Token
-from seatrial.kit.crypto.values import Json
 from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
 from seatrial.kit.errors import TimedOut, Unavailable
@@ -110,14 +109,19 @@ class Identity:
 
     def _add(self, connection: Connection, known: KnownToken, token: Token, by: Caller) -> None:
         store.add(connection, known, token.stored())
-        body: dict[str, Json] = {
-            "name": known.name,
-            "permissions": [each.value for each in known.permissions],
-            "expires": None if known.expires is None else known.expires.isoformat(),
-        }
         append(
             connection,
-            Entry(kind="token.made", subject=known.id, actor=by.id, body=body, at=known.made),
+            Entry(
+                kind="token.made",
+                subject=known.id,
+                actor=by.id,
+                body={
+                    "name": known.name,
+                    "permissions": [each.value for each in known.permissions],
+                    "expires": None if known.expires is None else known.expires.isoformat(),
+                },
+                at=known.made,
+            ),
         )
 
     def _revoke(self, connection: Connection, id: str, by: Caller) -> TokenRow:  # noqa: A002
