@@ -1,0 +1,1 @@
+"""A project: `seatrial.toml` read and checked, bundled, locked, and made into a release."""

@@ -1,0 +1,1 @@
+"""The servers as a command sees them: where they are, what they are asked, what they refuse."""

@@ -1,0 +1,92 @@
+"""What a command asks of a cell, by name. Every path of its API that commands use stands here."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.cli.servers.domain import AnswerUnexpected
+from seatrial.cli.servers.peer import Answer, Headers, Peer, segment
+from seatrial.kit.http.events import Event
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell's front door."""
+
+    peer: Peer
+
+    async def start(self, agent: str, body: Row, headers: Headers = ()) -> Answer:
+        """Start a run, and wait for its end where the body says so."""
+        return await self.peer.post(f"/v1/agents/{segment(agent)}/runs", body, headers=headers)
+
+    def streamed(self, agent: str, body: Row, headers: Headers = ()) -> AsyncIterator[Event]:
+        """Start a run and follow its events."""
+        path = f"/v1/agents/{segment(agent)}/runs"
+        return self.peer.events(path, method="POST", body=body, headers=headers)
+
+    def followed(self, run: str, after: str = "") -> AsyncIterator[Event]:
+        """The events of a run, from the one after `after`."""
+        headers = (("last-event-id", after),) if after else ()
+        return self.peer.events(f"/v1/runs/{segment(run)}/events", headers=headers)
+
+    async def runs(self, **query: str | int | None) -> Row:
+        """A page of runs, with `next`."""
+        return self._object((await self.peer.get("/v1/runs", **query)).value)
+
+    async def run(self, run: str) -> Row:
+        """One run."""
+        return self._object((await self.peer.get(f"/v1/runs/{segment(run)}")).value)
+
+    async def receipt(self, run: str) -> Row:
+        """The full record of one run."""
+        return self._object((await self.peer.get(f"/v1/runs/{segment(run)}/receipt")).value)
+
+    async def act(self, run: str, verb: str, body: Row | None = None) -> Row:
+        """`cancel`, `redrive`, `outcome` or `feedback`."""
+        answer = await self.peer.post(f"/v1/runs/{segment(run)}/{verb}", body or {})
+        return answer.value if isinstance(answer.value, dict) else {}
+
+    async def sessions(self, **query: str | int | None) -> Row:
+        """A page of sessions."""
+        return self._object((await self.peer.get("/v1/sessions", **query)).value)
+
+    async def session(self, session: str) -> Row:
+        """One session with its runs."""
+        return self._object((await self.peer.get(f"/v1/sessions/{segment(session)}")).value)
+
+    async def status(self) -> Row:
+        """What runs there."""
+        return self._object((await self.peer.get("/v1/status")).value)
+
+    def logs(self, **query: str | int | None) -> AsyncIterator[Event]:
+        """Log lines as events."""
+        return self.peer.events("/v1/logs", query=query)
+
+    async def put_secret(self, name: str, value: str) -> None:
+        """Lay a secret into the vault."""
+        await self.peer.call("PUT", f"/v1/secrets/{segment(name)}", body={"value": value})
+
+    async def secrets(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The names of the secrets in the vault."""
+        return (await self.peer.get("/v1/secrets")).value
+
+    async def remove_secret(self, name: str) -> None:
+        """Take a secret out of the vault."""
+        await self.peer.call("DELETE", f"/v1/secrets/{segment(name)}")
+
+    async def local_run(self, agent: str, body: Row) -> Row:
+        """A run whose code is here, and the token with which it may use the cell."""
+        answer = await self.peer.post(f"/v1/agents/{segment(agent)}/local-runs", body)
+        return self._object(answer.value)
+
+    async def end_local_run(self, agent: str, run: str, body: Row) -> Row:
+        """What became of a local run."""
+        path = f"/v1/agents/{segment(agent)}/local-runs/{segment(run)}/end"
+        return self._object((await self.peer.post(path, body)).value)
+
+    def _object(self, value: object) -> Row:
+        if not isinstance(value, dict):
+            raise AnswerUnexpected(peer=self.peer.name, reason="it is no JSON object")
+        return value
