@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 from asyncio import to_thread
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,7 +38,7 @@ class Blob:
     """
 
     size: int
-    parts: AsyncIterator[bytes]
+    parts: AsyncGenerator[bytes, None]
 
 
 class Blobs(Protocol):
@@ -201,7 +201,7 @@ def _sync(folder: Path) -> None:
         os.close(number)
 
 
-async def _read(file: IO[bytes], digest: Digest, size: int) -> AsyncIterator[bytes]:
+async def _read(file: IO[bytes], digest: Digest, size: int) -> AsyncGenerator[bytes, None]:
     left = size
     with file:
         while left:

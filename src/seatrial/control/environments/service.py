@@ -75,6 +75,11 @@ class Environments:
         self._roots = tuple(roots)
         self._profiles = {name: profiles.get(name, Profile.SOLO) for name in PATH}
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Names of the pinned root keys."""
+        return tuple(key.id for key in self._roots)
+
     # --- Rules to begin with -------------------------------------------------------------------
 
     def profile(self, environment: str) -> Profile:

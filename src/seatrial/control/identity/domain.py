@@ -1,7 +1,9 @@
 """Who calls control, and what a caller may do."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from seatrial.contract.switch.api import Permission
 from seatrial.kit.errors import Denied, NotFound, Unauthenticated
@@ -90,3 +92,9 @@ class KnownToken:
         if self.expires is not None and self.expires <= now:
             raise TokenRefused(reason="it has expired")
         return Caller(id=self.id, name=self.name, permissions=frozenset(self.permissions))
+
+
+Dependency: TypeAlias = Callable[..., Awaitable[Caller]]
+"""What an endpoint depends on to know its caller; it refuses others."""
+Guard: TypeAlias = Callable[[Permission], Dependency]
+"""Makes what lets in those who have a permission."""
