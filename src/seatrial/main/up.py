@@ -224,7 +224,7 @@ async def _wait_for(child: "subprocess.Popen[bytes]", log: Path) -> None:
     clock = SystemClock()
     last = clock.steady() + _PATIENCE
     while clock.steady() < last:
-        said = log.read_text(encoding="utf-8", errors="replace")
+        said = _said(log)
         if "Ctrl-C ends it" in said:
             return
         if child.poll() is not None:
@@ -234,8 +234,12 @@ async def _wait_for(child: "subprocess.Popen[bytes]", log: Path) -> None:
     raise DetachFailed(last=f"it did not serve within {_PATIENCE:g} s")
 
 
+def _said(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
 def _tell_detached(home: Home, *, as_json: bool) -> None:
-    said = (home.path / "up.log").read_text(encoding="utf-8", errors="replace")
+    said = _said(home.path / "up.log")
     if as_json:
         answer_json(_summary(home, Plan.read(orjson.loads(home.state.read_bytes()))))
         return
