@@ -11,10 +11,12 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
+from seatrial.cli.servers.control import Control
+from seatrial.cli.servers.peer import Peer
 from seatrial.contract.documents import Document
 from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.keyring import (
@@ -36,7 +38,6 @@ from seatrial.kit.files import held, write_private
 from seatrial.kit.http.by_aiohttp import aiohttp_client
 from seatrial.kit.http.client import HttpClient, Request, Timeouts
 from seatrial.main.home import Home, owner, toml
-from seatrial.main.remote import Remote
 from seatrial.main.supervisor import Child
 
 FIRST_PORT: Final = 8700
@@ -239,13 +240,14 @@ async def _make_room(home: Home, client: HttpClient, plan: Plan) -> None:
     control = _control(home, client, plan)
     for name in plan.cells:
         wanted = EnrolmentTokenRequest(cell=name, environment=name)
-        answer = await control.post("/v1/enrolment-tokens", wanted.document())
-        write_private(home.cell(name) / "enrolment.token", answer["token"].encode())
+        token = await control.enrol(wanted)
+        write_private(home.cell(name) / "enrolment.token", token.encode())
 
 
-def _control(home: Home, client: HttpClient, plan: Plan) -> Remote:
+def _control(home: Home, client: HttpClient, plan: Plan) -> Control:
     token = _known(home).control.token if home.access.exists() else _first(home.control)
-    return Remote(client, f"http://127.0.0.1:{plan.control}", token)
+    url = f"http://127.0.0.1:{plan.control}"
+    return Control(peer=Peer(name="control", url=url, token=token, client=client))
 
 
 def _known(home: Home) -> Access:
@@ -281,12 +283,11 @@ async def _introduce(home: Home, client: HttpClient, plan: Plan, cells: dict[str
     return access
 
 
-async def _enrolled(control: Remote, cells: dict[str, Child]) -> list[Enrolment]:
+async def _enrolled(control: Control, cells: dict[str, Child]) -> tuple[Enrolment, ...]:
     clock = SystemClock()
     last = clock.steady() + _PATIENCE
     while clock.steady() < last:
-        answer: Any = await control.get("/v1/enrolments")
-        found = [Enrolment.read(each) for each in answer["enrolments"]]
+        found = await control.enrolments()
         if cells.keys() <= {each.cell for each in found}:
             return found
         for child in cells.values():
@@ -296,33 +297,32 @@ async def _enrolled(control: Remote, cells: dict[str, Child]) -> list[Enrolment]
     raise StartTimedOut(what="enrolment", seconds=_PATIENCE)
 
 
-async def _sign_keyring(home: Home, control: Remote, enrolled: list[Enrolment]) -> None:
+async def _sign_keyring(home: Home, control: Control, enrolled: Sequence[Enrolment]) -> None:
     """Sign a keyring with every process that was let in by a token of ours."""
     present = await _keyring(control)
-    keys: Any = await control.get("/v1/keys")
     person = keyfiles.load(SigningKey, home.person_key).verify_key.id
     us = Person(name=owner(), key=person, roles=(Role.AUTHOR, Role.RELEASER))
     others = () if present is None else present.people
     keyring = Keyring(
         version=1 if present is None else present.version + 1,
-        control=tuple(keys["control"]),
+        control=await control.keys(),
         cells=tuple(_entry(name, enrolled) for name in sorted({each.cell for each in enrolled})),
         people=(us, *(each for each in others if each.key != person)),
     )
     root = keyfiles.load(SigningKey, home.root_key)
-    await control.put("/v1/keyring", orjson.loads(sign_keyring(keyring, root)))
+    await control.put_keyring(sign_keyring(keyring, root))
 
 
-async def _keyring(control: Remote) -> Keyring | None:
+async def _keyring(control: Control) -> Keyring | None:
     """The keyring in force. Control is ours here; cells verify it themselves."""
-    answer: Any = await control.get("/v1/keyring", absent=None)
-    if answer is None:
+    envelope = await control.keyring()
+    if envelope is None:
         return None
-    payload = dsse.Envelope.parse(orjson.dumps(answer), dsse.LARGEST_ENVELOPE).payload
+    payload = dsse.Envelope.parse(envelope, dsse.LARGEST_ENVELOPE).payload
     return Keyring.read(parse_canonical(payload))
 
 
-def _entry(name: str, enrolled: list[Enrolment]) -> CellEntry:
+def _entry(name: str, enrolled: Sequence[Enrolment]) -> CellEntry:
     ours = [each for each in enrolled if each.cell == name]
     return CellEntry(
         name=name,
