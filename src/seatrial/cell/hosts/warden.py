@@ -41,7 +41,7 @@ def marked(mark: str, sessions: frozenset[int] = frozenset()) -> list[int]:
         for entry in _processes()
         if int(entry) != os.getpid()
         and (_session(entry) in sessions or wanted in b"\0" + _environment(entry))
-        and _alive(entry)
+        and alive(int(entry))
     ]
 
 
@@ -60,6 +60,11 @@ def born(process: int) -> str | None:
     """When a process began, in the kernel's ticks: with its id, a name that is never used again."""
     fields = _stat(str(process))
     return fields[19] if fields else None
+
+
+def alive(process: int) -> bool:
+    """Whether it runs; one that is over and only not yet waited for does not."""
+    return _stat(str(process))[:1] not in ([], ["Z"], ["X"])
 
 
 def _processes() -> list[str]:
@@ -88,10 +93,6 @@ def _stat(entry: str) -> list[str]:
 def _session(entry: str) -> int:
     fields = _stat(entry)
     return int(fields[3]) if fields else 0
-
-
-def _alive(entry: str) -> bool:
-    return _stat(entry)[:1] not in ([], ["Z"], ["X"])
 
 
 def _watch(mark: str) -> None:

@@ -141,7 +141,10 @@ class Hosts:
         return slot.identity if slot else None
 
     async def retire(self, keep: AbstractSet[Digest]) -> None:
-        """Keep no process of other releases than `keep` once its runs have ended."""
+        """Hold no process ready of other releases than `keep`; idle ones end now.
+
+        A run that is bound to a retired release still gets one, and that ends after `idle_seconds`.
+        """
         endings = []
         for pool in list(self._pools.values()):
             pool.kept = pool.kept and pool.plan.release in keep
@@ -312,12 +315,8 @@ class Hosts:
         slot.idle_since = self._clock.steady()
         pool.idle.append(slot)
         self._serve()
-        if slot in pool.idle and (self._closed or not self._is_wanted(pool)):
+        if slot in pool.idle and self._closed:
             self._end(pool, slot)
-            self._forget_if_empty(pool)
-
-    def _is_wanted(self, pool: _Pool) -> bool:
-        return pool.kept or pool.warming.locked() or any(w.pool is pool for w in self._waiting)
 
     def _lost(self, pool: _Pool, slot: Slot) -> None:
         if slot in pool.idle:
@@ -354,7 +353,8 @@ class Hosts:
             _LOGGER.error("a process could not be ended", exc_info=task.exception())
 
     def _forget_if_empty(self, pool: _Pool) -> None:
-        if not pool.size and not self._is_wanted(pool):
+        wanted = pool.kept or pool.warming.locked() or any(w.pool is pool for w in self._waiting)
+        if not pool.size and not wanted:
             self._pools.pop(pool.plan.release, None)
 
     async def _trim(self) -> None:
@@ -363,10 +363,12 @@ class Hosts:
             await self._clock.sleep(max(self._settings.idle_seconds / 4, 0.05))
             oldest = self._clock.steady() - self._settings.idle_seconds
             for pool in list(self._pools.values()):
-                spare = len(pool.idle) + len(pool.busy) - self._settings.idle_slots
+                ready = self._settings.idle_slots if pool.kept else 0
+                spare = len(pool.idle) + len(pool.busy) - ready
                 for slot in sorted(pool.idle, key=lambda each: each.idle_since)[: max(spare, 0)]:
                     if slot.idle_since < oldest:
                         self._end(pool, slot)
+                self._forget_if_empty(pool)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -45,7 +45,7 @@ class HostSettings:
         slots_per_release: processes of one release at most.
         slots: processes in all at most.
         idle_slots: processes of a kept release that stay up without work.
-        idle_seconds: after so long without work a process beyond those ends.
+        idle_seconds: after so long without work any other process ends.
         ready_seconds: how long a process may take to import its agent.
         build_seconds: how long installing dependencies may take.
         grace_seconds: between asking a process to end and killing it.
