@@ -114,6 +114,7 @@ class Hosts:
         pool = self._pool(plan)
         async with pool.warming:
             if pool.warmed is None or not (pool.idle or pool.busy):
+                pool.starting += 1
                 self._admit(pool, await self._started(pool))
             pool.kept = True
             if pool.warmed is None:
@@ -245,7 +246,7 @@ class Hosts:
                 continue
             wanted[pool] = wanted.get(pool, 0) + 1
             if wanted[pool] > pool.starting and self._has_room(pool):
-                self._spawn(self._start_wanted(pool))
+                self._start(pool)
 
     def _has_room(self, pool: _Pool) -> bool:
         if self._closed or pool.size >= self._settings.slots_per_release:
@@ -260,6 +261,10 @@ class Hosts:
         _, owner, longest = min(idle, key=lambda each: each[0])
         self._end(owner, longest)
         return True
+
+    def _start(self, pool: _Pool) -> None:
+        pool.starting += 1  # now, not when the task begins: it is counted against the bounds
+        self._spawn(self._start_wanted(pool))
 
     async def _start_wanted(self, pool: _Pool) -> None:
         """Start one for the queue; if that fails, who has waited longest is told."""
@@ -276,7 +281,7 @@ class Hosts:
             self._serve()
 
     async def _started(self, pool: _Pool) -> Slot:
-        pool.starting += 1
+        """A new slot, for which `pool.starting` was raised."""
         try:
             build = await self._builder.make(pool.plan)
             token = Token.mint(pool.plan.environment, "slot")
@@ -331,7 +336,7 @@ class Hosts:
             and pool.size < self._settings.idle_slots
             and pool.failures < _MOST_FAILURES
         ):
-            self._spawn(self._start_wanted(pool))
+            self._start(pool)
 
     def _end(self, pool: _Pool, slot: Slot) -> None:
         _ = self._ending_of(pool, slot)

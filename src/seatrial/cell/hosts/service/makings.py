@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 _LOCK: Final = "lock"
 _CONTENT: Final = "content"
@@ -27,11 +27,9 @@ class Makings:
 
         If another process has made `target` meanwhile, that one stays.
         """
-        room = Path(tempfile.mkdtemp(dir=self._place))
+        room, lock = self._room()
         try:
-            # The lock tells a maker at work from one that was killed.
-            with (room / _LOCK).open("wb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with lock:
                 content = room / _CONTENT
                 content.mkdir(mode=0o755)
                 yield content
@@ -41,9 +39,24 @@ class Makings:
 
     def sweep(self) -> None:
         """Remove what makers left that were killed."""
-        for room in self._place.iterdir():
-            if _abandoned(room):
-                remove(room)
+        with self._alone():
+            for room in self._place.iterdir():
+                if room.is_dir() and _abandoned(room):
+                    remove(room)
+
+    def _room(self) -> tuple[Path, IO[bytes]]:
+        """A fresh room, and the lock that tells a maker at work from one that was killed."""
+        with self._alone():  # between the two steps a sweep would take it for abandoned
+            room = Path(tempfile.mkdtemp(dir=self._place))
+            lock = (room / _LOCK).open("wb")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return room, lock
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self._place / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def remove(folder: Path) -> None:
@@ -86,6 +99,6 @@ def _abandoned(room: Path) -> bool:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
     except FileNotFoundError:
-        return True  # killed at once, or born this instant: then its maker fails and tries again
+        return True  # killed between two steps
     except OSError:
         return False

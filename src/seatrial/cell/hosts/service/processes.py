@@ -88,7 +88,15 @@ class GuestProcess:
             for _, writing in pipes:
                 os.close(writing)
         ours.setblocking(False)  # noqa: FBT003 - it is called so
-        _, wire = await loop.create_unix_connection(lambda: Wire(limits), sock=ours)
+        try:
+            _, wire = await loop.create_unix_connection(lambda: Wire(limits), sock=ours)
+        except BaseException:
+            process.kill()
+            process.wait()
+            ours.close()
+            for reading, _ in pipes:
+                os.close(reading)
+            raise
         lines = [
             PrintedLines(reading, limits.log_bytes, _told_as(stream, emit))
             for stream, (reading, _) in zip(Stream, pipes, strict=True)
