@@ -1,6 +1,5 @@
 """What a command asks of control, by name. Every path of its API that commands use stands here."""
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +7,14 @@ from seatrial.cli.servers.domain import AnswerUnexpected
 from seatrial.cli.servers.peer import Peer, segment
 from seatrial.contract.documents import DocumentInvalid
 from seatrial.contract.releases.release import Release, opened
+from seatrial.contract.switch.answers import (
+    Enrolments,
+    EnrolmentToken,
+    Keys,
+    ReleaseAnswer,
+    Releases,
+    SignedKeyring,
+)
 from seatrial.contract.switch.api import (
     DeployRequest,
     Enrolment,
@@ -54,19 +61,19 @@ class Control:
         answer = await self.peer.post("/v1/releases", request.document())
         return self.peer.read(ReleaseRow, answer.value)
 
-    async def releases(self, agent: str | None = None) -> tuple[ReleaseRow, ...]:
-        """Releases, newest first."""
-        answer = await self.peer.get("/v1/releases", agent=agent)
-        return self.peer.rows(ReleaseRow, answer.value, "releases")
+    async def releases(
+        self, agent: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Releases:
+        """A page of releases, newest first."""
+        answer = await self.peer.get("/v1/releases", agent=agent, after=after, limit=limit)
+        return self.peer.read(Releases, answer.value)
 
     async def release(self, name: str) -> tuple[ReleaseRow, Release]:
-        """One release whole, by `agent@number` or digest, checked against its name."""
+        """One release whole, by `agent@number` or digest, checked against its digest."""
         value = (await self.peer.get(f"/v1/releases/{segment(name)}")).value
-        if not isinstance(value, dict):
-            raise AnswerUnexpected(peer=self.peer.name, reason="a release is no object")
-        row = self.peer.read(ReleaseRow, value.get("row"))
+        answer = self.peer.read(ReleaseAnswer, value)
         try:
-            return row, opened(value.get("release"), row.release)
+            return answer.row, opened(answer.release, answer.row.release)
         except DocumentInvalid as error:
             raise AnswerUnexpected(peer=self.peer.name, reason=error.message) from None
 
@@ -93,32 +100,26 @@ class Control:
             if error.status == 404:
                 return None
             raise
-        return json.dumps(value).encode()
+        return self.peer.read(SignedKeyring, value).envelope.encode()
 
     async def put_keyring(self, envelope: bytes) -> None:
         """Put a keyring in force."""
-        await self.peer.call("PUT", "/v1/keyring", body=json.loads(envelope))
+        signed = SignedKeyring(envelope=envelope.decode())
+        await self.peer.call("PUT", "/v1/keyring", body=signed.document())
 
-    async def keys(self) -> tuple[str, ...]:
-        """Control's own keys, as it names them itself."""
-        value = (await self.peer.get("/v1/keys")).value
-        found = value.get("control") if isinstance(value, dict) else None
-        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            raise AnswerUnexpected(peer=self.peer.name, reason="there are no keys in it")
-        return tuple(found)
+    async def keys(self) -> Keys:
+        """Control's own keys and its root keys, as it names them itself."""
+        return self.peer.read(Keys, (await self.peer.get("/v1/keys")).value)
 
     async def enrolments(self) -> tuple[Enrolment, ...]:
         """Processes that asked to be known."""
-        answer = await self.peer.get("/v1/enrolments")
-        return self.peer.rows(Enrolment, answer.value, "enrolments")
+        value = (await self.peer.get("/v1/enrolments")).value
+        return self.peer.read(Enrolments, value).enrolments
 
-    async def enrol(self, request: EnrolmentTokenRequest) -> str:
+    async def enrol(self, request: EnrolmentTokenRequest) -> EnrolmentToken:
         """A one-use token with which a cell's process may ask to be known."""
-        value = (await self.peer.post("/v1/enrolment-tokens", request.document())).value
-        if not isinstance(value, dict) or not isinstance(value.get("token"), str):
-            raise AnswerUnexpected(peer=self.peer.name, reason="there is no token in it")
-        token: str = value["token"]
-        return token
+        answer = await self.peer.post("/v1/enrolment-tokens", request.document())
+        return self.peer.read(EnrolmentToken, answer.value)
 
     async def new_token(self, request: TokenRequest) -> TokenRow:
         """A token for control's API, shown once."""

@@ -117,13 +117,6 @@ class Peer:
         except DocumentInvalid as error:
             raise AnswerUnexpected(peer=self.name, reason=error.message) from None
 
-    def rows(self, kind: type[_D], value: object, member: str) -> tuple[_D, ...]:
-        """The documents in a list under `member`; raises `AnswerUnexpected`."""
-        found = value.get(member) if isinstance(value, dict) else None
-        if not isinstance(found, list):
-            raise AnswerUnexpected(peer=self.name, reason=f"there is no list {member!r}")
-        return tuple(self.read(kind, each) for each in found)
-
     def _request(
         self,
         method: str,
