@@ -81,7 +81,7 @@ def touch(connection: Connection, id: str, at: datetime, since: datetime) -> Non
 def claim_first(connection: Connection, at: datetime) -> bool:
     """Whether this is the one transaction, ever, that makes the first token."""
     made = upsert(FIRST).values(name="first", made=at).on_conflict_do_nothing()
-    if connection.execute(made).rowcount != 1:
+    if connection.execute(made.returning(FIRST.c.name)).first() is None:
         return False
     return connection.execute(select(TOKEN.c.id).limit(1)).first() is None
 
