@@ -60,9 +60,9 @@ class Cell:
         """What runs there."""
         return self._object((await self.peer.get("/v1/status")).value)
 
-    def logs(self, **query: str | int | None) -> AsyncIterator[Event]:
-        """Log lines as events."""
-        return self.peer.events("/v1/logs", query=query)
+    def logs(self, **query: str | int | None) -> AsyncIterator[object]:
+        """Log lines, each a JSON value."""
+        return self.peer.records("/v1/logs", query)
 
     async def put_secret(self, name: str, value: str) -> None:
         """Lay a secret into the vault."""

@@ -105,3 +105,19 @@ class ConfirmationMissing(Denied):
     code = "confirmation_missing"
     cause = "There is no terminal to ask on, or the answer was no."
     remedy = "Run it on a terminal, or say `--yes`; production wants `--confirm production`."
+
+
+class RunFailed(Failed):
+    """Run {run} ended as {state}: {reason}."""
+
+    code = "run_not_succeeded"
+    cause = "The agent raised, a limit was reached, or somebody cancelled it."
+    remedy = "Read its receipt with `seatrial runs show`; its lines with `seatrial logs --run`."
+
+
+class KeyUnknown(NotFound):
+    """The keyring names nobody {name!r}."""
+
+    code = "key_unknown"
+    cause = "The name is mistyped, or was taken off already."
+    remedy = "Look at `seatrial keys show`."

@@ -9,7 +9,14 @@ from urllib.parse import quote, urlencode
 from seatrial.cli.servers.domain import AnswerUnexpected
 from seatrial.cli.servers.refusals import refusal
 from seatrial.contract.documents import Document, DocumentInvalid
-from seatrial.kit.http.client import HttpClient, Request, Timeouts, first_header
+from seatrial.kit.http.client import (
+    AnswerTooLarge,
+    HttpClient,
+    Request,
+    Response,
+    Timeouts,
+    first_header,
+)
 from seatrial.kit.http.events import Event, EventParser
 
 _D = TypeVar("_D", bound=Document)
@@ -110,6 +117,26 @@ class Peer:
                 for event in parser.feed(part):
                     yield event
 
+    async def records(
+        self, path: str, query: Mapping[str, str | int | None]
+    ) -> AsyncIterator[object]:
+        """JSON values that come as events, as lines, or as one list; errors as `call`."""
+        accept = (("accept", "text/event-stream, application/x-ndjson"),)
+        request = self._request("GET", path, query, b"", accept, timeouts=_ENDLESS)
+        async with self.client.send(request) as response:
+            if response.status >= 300:
+                raise refusal(self.name, response.status, await response.read(_LARGEST))
+            kind = first_header(response.headers, "content-type") or ""
+            texts = _events(response) if kind.startswith("text/event-stream") else _lines(response)
+            async for text in texts:
+                yield self._parsed(text)
+
+    def _parsed(self, text: str | bytes) -> object:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise AnswerUnexpected(peer=self.name, reason="it is not JSON") from None
+
     def read(self, kind: type[_D], value: object) -> _D:
         """The document that an answer is; raises `AnswerUnexpected`."""
         try:
@@ -143,11 +170,28 @@ class Peer:
             raise refusal(self.name, response.status, body)
         if not body:
             return Answer(status=response.status, headers=response.headers, value=None)
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            raise AnswerUnexpected(peer=self.name, reason="it is not JSON") from None
+        value = self._parsed(body)
         return Answer(status=response.status, headers=response.headers, value=value)
+
+
+async def _events(response: Response) -> AsyncIterator[str]:
+    parser = EventParser()
+    async for part in response:
+        for event in parser.feed(part):
+            yield event.data
+
+
+async def _lines(response: Response) -> AsyncIterator[bytes]:
+    rest = b""
+    async for part in response:
+        *whole, rest = (rest + part).split(b"\n")
+        if len(rest) > _LARGEST:
+            raise AnswerTooLarge(peer="the log", limit=_LARGEST)
+        for line in whole:
+            if line.strip():
+                yield line
+    if rest.strip():
+        yield rest
 
 
 def segment(text: str) -> str:
