@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from seatrial.contract.documents import DigestField, Document, JsonObject, KeyName, Slug, Text
 from seatrial.contract.releases.difference import Change
-from seatrial.contract.switch.api import Enrolment, ReleaseRow, TokenRow
+from seatrial.contract.switch.api import Enrolment, GenerationRow, ReleaseRow, TokenRow
 from seatrial.contract.switch.desired import Envelope
 
 
@@ -118,3 +118,9 @@ class Difference(Document):
     before: DigestField | None = None
     after: DigestField
     components: tuple[ComponentDifference, ...]
+
+
+class Generations(Document):
+    """Generations of an environment, the newest first, whatever became of them."""
+
+    generations: tuple[GenerationRow, ...]

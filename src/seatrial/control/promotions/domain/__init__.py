@@ -1,0 +1,1 @@
+"""The switch as control decides it, and every refusal by name."""

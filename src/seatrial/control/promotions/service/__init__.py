@@ -1,0 +1,1 @@
+"""Plan, order, propose, commit and tell: the use cases of the switch on control's side."""

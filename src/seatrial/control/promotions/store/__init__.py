@@ -1,0 +1,1 @@
+"""The tables of promotions and every statement on them."""
