@@ -8,6 +8,10 @@ import click
 from seatrial.kit.terminal.frame import LazyGroup, run
 
 _COMMANDS: Final = {
+    "up": ("seatrial.main.up:up", "Start a whole system on this machine."),
+    "down": ("seatrial.main.up:down", "End what `up` started."),
+    "control": ("seatrial.main.control_process:control", "Run control as one process."),
+    "cell": ("seatrial.main.cell_process:cell", "Run a cell as one process."),
     "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
     "flags": ("seatrial.cell.door.cli:flags", "Lint, explain and serve feature flags."),
     "rollout": ("seatrial.control.rollouts.cli:rollout", "Rehearse a rollout plan."),

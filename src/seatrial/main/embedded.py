@@ -240,8 +240,8 @@ async def _make_room(home: Home, client: HttpClient, plan: Plan) -> None:
     control = _control(home, client, plan)
     for name in plan.cells:
         wanted = EnrolmentTokenRequest(cell=name, environment=name)
-        token = await control.enrol(wanted)
-        write_private(home.cell(name) / "enrolment.token", token.encode())
+        invited = await control.enrol(wanted)
+        write_private(home.cell(name) / "enrolment.token", invited.token.encode())
 
 
 def _control(home: Home, client: HttpClient, plan: Plan) -> Control:

@@ -1,0 +1,73 @@
+"""What a machine asks of every process: does it live, may work come, how is it doing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from seatrial.kit.errors import SeatrialError
+from seatrial.kit.http.answers import answer, answer_json
+from seatrial.kit.http.asgi import App, Receive, Scope, Send
+from seatrial.kit.http.lifetime import answer_readiness
+from seatrial.kit.metrics import MEDIA_TYPE, Metric, counter, gauge, rendered
+from seatrial.main.process import Frame
+
+Figures = Callable[[], Awaitable[Iterable[Metric]]]
+
+
+class Probes:
+    """`/healthz`, `/readyz` and `/metrics`, for anybody who reaches the address.
+
+    They tell counts and phases, never a name from outside, a payload or a secret.
+
+    Args:
+        frame: of the process.
+        figures: of its rooms.
+    """
+
+    def __init__(self, frame: Frame, *figures: Figures) -> None:
+        self._frame = frame
+        self._figures = figures
+        self._apps: Final[dict[bytes, App]] = {
+            b"/healthz": self._health,
+            b"/readyz": self._readiness,
+            b"/metrics": self._metrics,
+        }
+
+    def app(self, scope: Scope) -> App | None:
+        """Who answers this request, if it is a probe."""
+        if scope["method"] not in {"GET", "HEAD"}:
+            return None
+        return self._apps.get(scope["raw_path"])
+
+    async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Alive, and the database answers. Restart it where this fails for long."""
+        try:
+            milliseconds = await self._frame.database.ping() * 1000
+        except SeatrialError as error:
+            body = {"phase": self._frame.lifetime.phase, "database": error.code}
+            await answer_json(send, body, status=503)
+            return
+        body = {"phase": self._frame.lifetime.phase, "database_ms": f"{milliseconds:.1f}"}
+        await answer_json(send, body)
+
+    async def _readiness(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer_readiness(send, self._frame.lifetime)
+
+    async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        found = [list(each) for each in await asyncio.gather(*(f() for f in self._figures))]
+        page = rendered([*self._database(), *(metric for each in found for metric in each)])
+        await answer(send, page, content_type=MEDIA_TYPE)
+
+    def _database(self) -> list[Metric]:
+        figures = self._frame.database.figures
+        return [
+            gauge(
+                "seatrial_database_waiting", "Use cases that wait.",
+                figures.waiting_writes + figures.waiting_reads,
+            ),
+            counter("seatrial_database_writes_total", "Use cases committed.", figures.writes),
+            counter("seatrial_database_reads_total", "Use cases that read.", figures.reads),
+            counter("seatrial_database_commits_total", "Groups committed.", figures.commits),
+            counter("seatrial_database_undone_total", "Use cases that failed.", figures.undone),
+            counter("seatrial_database_refused_total", "Use cases refused.", figures.refused),
+        ]  # fmt: skip
