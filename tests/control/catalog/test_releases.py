@@ -320,15 +320,14 @@ def test_a_list_goes_on_where_it_stopped_though_new_releases_come(world: World) 
     for number in range(7):
         deployed(world, release(prompt=str(number)))
     seen: list[str] = []
-    after = None
-    while True:
-        page = world.read(
-            lambda connection, after=after: world.catalog.releases(connection, None, after, 3)
-        )
-        if not page:
-            break
-        seen += [each.name for each in page]
-        after = page[-1].id
+    after: str | None = None
+
+    def page(connection: Connection) -> tuple[KnownRelease, ...]:
+        return world.catalog.releases(connection, None, after, 3)
+
+    while found := world.read(page):
+        seen += [each.name for each in found]
+        after = found[-1].id
         deployed(world, release(prompt=f"new {len(seen)}"))
     assert seen == [f"support@{number}" for number in range(7, 0, -1)]
 
