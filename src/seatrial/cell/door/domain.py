@@ -1,12 +1,14 @@
 """What the door refuses, and why."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from seatrial.contract.environments.profiles import PATH
 from seatrial.contract.runs.access import CellPermission
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import Denied, Invalid, NotFound, SeatrialError, Unauthenticated
 
 
@@ -208,3 +210,93 @@ def refuse_forbidden(environment: str, operation: Operation) -> None:
     """Raise `OperationRefused` for what the environment does not allow."""
     if not operation_allowed(environment, operation):
         raise OperationRefused(environment=environment, operation=str(operation))
+
+
+class SlotTokenMissing(Unauthenticated):
+    """The inner door answers agents with the token of their slot, and none was sent."""
+
+    code = "slot_token_missing"
+    cause = "An agent's own key or base URL replaced the one in its environment."
+    remedy = "Let the client read its key from the environment, as it does by itself."
+
+
+class SlotTokenUnknown(Unauthenticated):
+    """This token is of no living slot."""
+
+    code = "slot_token_unknown"
+    cause = "The process that held it has ended, or the local run is over or was left."
+    remedy = "Nothing, if the process is ending; else start the run again."
+
+
+class PromptUnknown(NotFound):
+    """The release {release} has no prompt {name!r}."""
+
+    code = "prompt_unknown"
+    cause = "The name is mistyped, or the prompt was added after this release was deployed."
+    remedy = "Look at `seatrial releases show`; put the prompt into `prompts/` and deploy."
+
+
+class DraftUnknown(NotFound):
+    """The agent {agent!r} has no draft of the prompt {name!r}."""
+
+    code = "draft_unknown"
+    cause = "It was never saved here, or was removed."
+    remedy = "List them with `GET /v1/agents/{slug}/drafts/prompts`."
+
+
+class DraftRefused(Invalid):
+    """The draft is refused: {reason}."""
+
+    code = "draft_refused"
+    cause = "A draft has to fit where a prompt of a release would."
+    remedy = "Mend what is named."
+
+
+class LocalRunUnknown(NotFound):
+    """There is no local run {run!r} of yours under way."""
+
+    code = "local_run_unknown"
+    cause = "It has ended, gave no sign of life for too long, or is of another caller."
+    remedy = "Run `seatrial test` again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A prompt that is tried before it is part of a release.
+
+    Attributes:
+        agent: whose.
+        name: of the prompt.
+        text: of the prompt.
+        author: the id of the token that saved it.
+        changed: when.
+    """
+
+    agent: str
+    name: str
+    text: str
+    author: str
+    changed: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSlot:
+    """The slot of a run whose code runs on its author's machine.
+
+    Attributes:
+        run: its run.
+        attempt: of the run.
+        agent: the agent's slug.
+        release: whose pins and limits hold.
+        prompts: texts that go before those of drafts and release, by name.
+        owner: the id of the token that started it.
+        expires: from when on it is left, unless there is a sign of life before.
+    """
+
+    run: str
+    attempt: int
+    agent: str
+    release: Digest
+    prompts: Mapping[str, str]
+    owner: str
+    expires: datetime

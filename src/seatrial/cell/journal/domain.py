@@ -19,6 +19,8 @@ class CallState(enum.StrEnum):
     INTENT = "intent"
     DONE = "done"
     FAILED = "failed"
+    REFUSED = "refused"
+    """By a pin or a limit: it was never made, and counts as no step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +83,7 @@ class Result:
     """What became of a call.
 
     Attributes:
-        state: done or failed.
+        state: done, failed or refused.
         ended: when.
         latency_ms: from its arrival to the last byte.
         first_byte_ms: to the answer's head.
@@ -119,7 +121,7 @@ class Totals:
     """All model and tool calls of a run together.
 
     Attributes:
-        calls: how many were begun.
+        calls: how many were begun; what was refused does not count.
         input_tokens: as far as they are known.
         output_tokens: likewise.
         cost_usd: likewise.

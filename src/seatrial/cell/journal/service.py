@@ -15,6 +15,7 @@ from seatrial.cell.journal.domain import Call, CallKey, CallKind, Intent, Result
 from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
 
+_MOST_REFUSED: Final = 20  # refused calls of one attempt that are written
 _MOST_RUNS: Final = 4_096  # attempts whose counts are kept in memory; an older one is read again
 
 
@@ -27,18 +28,28 @@ class Ledger:
         attempt: which one.
         seq: the number given last.
         totals: of the whole run, earlier attempts included.
+        refused: calls that were refused, so that a loop of them fills no disk.
     """
 
     run: str
     attempt: int
     seq: int
     totals: Totals
+    refused: int = 0
 
     def next(self, kind: CallKind) -> CallKey:
         """The key of the next call, which is counted."""
-        self.seq += 1
         if kind is not CallKind.PROMPT:
             self.totals = replace(self.totals, calls=self.totals.calls + 1)
+        return self._key()
+
+    def refuse(self) -> CallKey | None:
+        """The key of a call that is refused; None when enough of them were written."""
+        self.refused += 1
+        return self._key() if self.refused <= _MOST_REFUSED else None
+
+    def _key(self) -> CallKey:
+        self.seq += 1
         return CallKey(run=self.run, attempt=self.attempt, seq=self.seq)
 
     def book(self, result: Result) -> None:

@@ -129,7 +129,11 @@ def totals(connection: Connection, runs: Sequence[str]) -> dict[str, Totals]:
             func.coalesce(func.sum(CALL.c.output_tokens), 0).label("output_tokens"),
             func.coalesce(func.sum(CALL.c.cost_usd), 0.0).label("cost_usd"),
         )
-        .where(CALL.c.run.in_(list(runs)), CALL.c.kind.in_(_COUNTED))
+        .where(
+            CALL.c.run.in_(list(runs)),
+            CALL.c.kind.in_(_COUNTED),
+            CALL.c.state != str(CallState.REFUSED),
+        )
         .group_by(CALL.c.run)
     )
     return {

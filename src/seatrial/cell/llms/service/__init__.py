@@ -1,0 +1,1 @@
+"""Use cases of models: passing calls on, counting, prices."""

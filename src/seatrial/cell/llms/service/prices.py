@@ -1,0 +1,91 @@
+"""What tokens cost, by the price table of `genai-prices`."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from seatrial.cell.journal.domain import Tokens
+from seatrial.kit.clock import Clock
+
+_LOG: Final = logging.getLogger(__name__)
+_Price = Callable[[Tokens], float | None]
+_MOST: Final = 1_000  # models whose price is remembered
+_AGE: Final = 3_600.0  # seconds: prices that change by the hour of the day are looked up again
+
+
+class Prices:
+    """Prices by provider and model.
+
+    The table takes 0.4 s and 60 MB to load, so it is loaded at the first call that is priced, in
+    a thread.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[tuple[str, str], tuple[float, _Price]] = {}
+        self._table: Any = None
+        self._loading: asyncio.Task[Any] | None = None
+
+    def warm(self) -> None:
+        """Begin to load the table, if nobody has."""
+        if self._table is None and self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(_loaded))
+
+    async def cost(self, provider: str, model: str, tokens: Tokens) -> float | None:
+        """USD for `tokens`; None where the table does not know the model."""
+        if self._table is None and not await self._load():
+            return None
+        key, now = (provider, model), self._clock.steady()
+        found = self._known.get(key)
+        if found is None or now - found[0] > _AGE:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            found = self._known[key] = (now, self._price(provider, model))
+        try:
+            return found[1](tokens)
+        except Exception:  # noqa: BLE001 - an odd count must not cost an agent its answer
+            _LOG.exception("cannot price %r of %s", model, provider)
+            return None
+
+    async def _load(self) -> bool:
+        self.warm()
+        if self._loading is None:
+            return False
+        try:
+            self._table = await asyncio.shield(self._loading)
+        except Exception:  # noqa: BLE001 - as above
+            _LOG.exception("the price table cannot be loaded; costs are unknown")
+            self._loading = None
+            return False
+        return True
+
+    def _price(self, provider: str, model: str) -> _Price:
+        snapshot, usage = self._table
+        try:
+            _, info = snapshot.find_provider_model(model, None, provider, None)
+            prices = info.get_prices(self._clock.now())
+        except LookupError:
+            return _unknown
+
+        def price(tokens: Tokens) -> float | None:
+            used = usage(
+                input_tokens=tokens.input,
+                output_tokens=tokens.output,
+                cache_read_tokens=tokens.cache_read or None,
+                cache_write_tokens=tokens.cache_write or None,
+            )
+            return float(prices.calc_price(used)["total_price"])
+
+        return price
+
+
+def _unknown(_tokens: Tokens) -> None:
+    return None
+
+
+def _loaded() -> tuple[Any, Any]:
+    import genai_prices  # noqa: PLC0415 - a process that calls no model need not pay for it
+    from genai_prices import data_snapshot  # noqa: PLC0415 - as above
+
+    return data_snapshot.get_snapshot(), genai_prices.Usage
