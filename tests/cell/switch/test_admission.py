@@ -36,15 +36,15 @@ def ready(database: Database) -> Database:
     return database
 
 
-def flip(connection: Connection, generation: int, to: Closure, moved: int = 0) -> None:
+def flip(connection: Connection, generation: int, to: Closure, *, moves: bool = False) -> None:
     store.shut(connection)
-    store.activate(connection, generation, to, moved, AT)
+    store.activate(connection, generation, to, AT, moves=moves)
 
 
 @pytest.mark.parametrize("isolation", Isolation)
 def test_a_run_is_admitted_on_what_is_in_force(ready: Database, isolation: Isolation) -> None:
     ready.write_now(lambda connection: flip(connection, 1, closure(support=1, sales=4)))
-    ready.write_now(lambda connection: flip(connection, 2, closure(support=2), moved=2))
+    ready.write_now(lambda connection: flip(connection, 2, closure(support=2), moves=True))
     found = ready.write_now(lambda connection: admitted(connection, "support"), isolation=isolation)
     assert (found.generation, found.release_name, found.moved_at) == (2, "support@2", 2)
     assert found.release == Digest.of(b"2")

@@ -132,6 +132,11 @@ _ADMITTED: Final = (
 )
 _ADMITTED_LOCKED: Final = _ADMITTED.with_for_update(read=True, of=ACTIVATION)
 _ACTIVATION: Final = select(ACTIVATION).where(ACTIVATION.c.id == 1)
+_MARKS: Final = (
+    select(ACTIVATION.c.generation, STANCE.c.proposal)
+    .select_from(ACTIVATION.outerjoin(STANCE, STANCE.c.kind == _PREPARED))
+    .where(ACTIVATION.c.id == 1)
+)
 
 
 def admitting(connection: Connection, agent: str) -> Line | None:
@@ -180,14 +185,18 @@ def begin(connection: Connection, closure: Closure, at: datetime) -> bool:
 
 
 def activate(
-    connection: Connection, generation: int, closure: Closure, moved: int, at: datetime
+    connection: Connection,
+    generation: int,
+    closure: Closure,
+    at: datetime,
+    *,
+    moves: bool = False,
 ) -> None:
-    """Put `closure` in force; `shut` comes first."""
-    connection.execute(
-        update(ACTIVATION)
-        .where(ACTIVATION.c.id == 1)
-        .values(_activation(generation, closure, moved, at))
-    )
+    """Put `closure` in force; `shut` comes first. With `moves`, older sessions move on at once."""
+    values = _activation(generation, closure, generation, at)
+    if not moves:
+        del values["moved"]
+    connection.execute(update(ACTIVATION).where(ACTIVATION.c.id == 1).values(values))
     connection.execute(delete(AGENT))
     rows = [
         {"agent": slug, "release": str(active.release), "name": active.name}
@@ -196,6 +205,12 @@ def activate(
     if rows:
         connection.execute(insert(AGENT), rows)
     _remember(connection, generation, closure, at)
+
+
+def marks(connection: Connection) -> tuple[int, str]:
+    """What changes whenever something is put in force or prepared; cheap, for those who poll."""
+    row = connection.execute(_MARKS).first()
+    return (-1, "") if row is None else (row.generation, row.proposal or "")
 
 
 def move(connection: Connection, generation: int) -> None:

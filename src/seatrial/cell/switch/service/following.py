@@ -1,0 +1,192 @@
+"""Follows control: listens, asks, applies, says again; lives on when control is gone or hostile."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from typing import Final
+
+from seatrial.cell.switch import store
+from seatrial.cell.switch.domain import DesiredMalformed
+from seatrial.cell.switch.service.ports import Answer, Control
+from seatrial.cell.switch.service.switching import Switcher, read_desired
+from seatrial.contract.switch.desired import Ordered
+from seatrial.kit.clock import Clock
+from seatrial.kit.database.database import Database
+from seatrial.kit.errors import SeatrialError
+from seatrial.kit.leases.domain import LeaseLost
+
+FLOOR: Final = 5.0  # seconds between questions, whatever is heard
+_FIRST: Final = 0.1  # seconds, of a backoff with full jitter
+_LONGEST: Final = 5.0
+_LOG: Final = logging.getLogger(__name__)
+_Wish = tuple[str, str, str, str]
+
+
+class Follower:
+    """One process's line to control. Only while its process leads the cell does it apply.
+
+    Attributes:
+        heard_at: steady time of control's last answer; None for never.
+        behind: how far the newest commit that control told of is ahead; known to `figures`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        control: Control,
+        switcher: Switcher,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        self.heard_at: float | None = None
+        self.trouble = ""
+        self._database = database
+        self._control = control
+        self._switcher = switcher
+        self._clock = clock
+        self._chance = chance
+        self._ask = asyncio.Event()
+        self._news = asyncio.Event()
+        self._latest = ""
+
+    async def lead(self, epoch: int) -> None:
+        """Follow control for ever, under `epoch`; begins with what was heard before the start."""
+        known = await self._database.read(store.desired)
+        self._latest = known or ""
+        self._ask.set()
+        self._news.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen())
+                tasks.create_task(self._poll())
+                tasks.create_task(self._apply(epoch))
+        except* LeaseLost as lost:
+            raise lost.exceptions[0] from None
+
+    async def _listen(self) -> None:
+        """Ask at once when control says that there is news."""
+        failures = 0
+        while True:
+            try:
+                async with contextlib.aclosing(self._control.changes()) as changes:
+                    async for _ in changes:
+                        failures = 0
+                        self._ask.set()
+            except SeatrialError as error:
+                _LOG.debug("the line to control is cut: %s", error)
+            except Exception:  # noqa: BLE001 - a defect must not end the line
+                _LOG.exception("the line to control is cut")
+            failures += 1
+            await self._clock.sleep(self._backoff(failures))
+
+    async def _poll(self) -> None:
+        """Ask when there may be news, and every `FLOOR` seconds."""
+        etag, failures = "", 0
+        while True:
+            self._ask.clear()
+            try:
+                answer = await self._control.desired(etag)
+            except SeatrialError as error:
+                failures += 1
+                self.trouble = f"{error.code}: {error.message}"
+                _LOG.log(logging.INFO if failures == 1 else logging.DEBUG, "control: %s", error)
+                await self._clock.sleep(self._backoff(failures))
+                continue
+            except Exception:  # noqa: BLE001 - a defect must not end the line
+                failures += 1
+                _LOG.exception("control cannot be asked")
+                await self._clock.sleep(self._backoff(failures))
+                continue
+            failures, self.trouble, self.heard_at = 0, "", self._clock.steady()
+            if answer is not None:
+                etag = self._taken(answer)
+            else:
+                self._news.set()  # what failed, or was not heard, is tried again
+            await _waited(self._ask, FLOOR)
+
+    def _taken(self, answer: Answer) -> str:
+        self._latest = answer.text
+        self._news.set()
+        return answer.etag
+
+    async def _apply(self, epoch: int) -> None:
+        """Apply the newest document; one that wants something else cuts a preparation short."""
+        failures = 0
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            text = self._latest
+            if not text:
+                continue
+            work = asyncio.create_task(self._applied(text, epoch))
+            try:
+                await self._until_done_or_other(work, text)
+            finally:
+                work.cancel()
+                await asyncio.wait({work})
+            if self._latest != text:
+                self._news.set()
+            if work.cancelled() or work.result():
+                failures = 0
+                continue
+            failures += 1
+            await _waited(self._news, self._backoff(failures))
+            self._news.set()
+
+    async def _until_done_or_other(self, work: "asyncio.Task[bool]", text: str) -> None:
+        wish = _wish(text)
+        while not work.done():
+            news = asyncio.create_task(self._news.wait())
+            try:
+                await asyncio.wait({work, news}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                news.cancel()
+            if work.done():
+                return
+            if _wish(self._latest) != wish:
+                return
+            self._news.clear()
+            await asyncio.wait({work}, timeout=_FIRST)
+
+    async def _applied(self, text: str, epoch: int) -> bool:
+        try:
+            return await self._switcher.apply(text, epoch)
+        except LeaseLost:
+            raise
+        except SeatrialError as error:
+            self._switcher.trouble = f"{error.code}: {error.message}"
+            _LOG.warning("what control wants is not followed: %s", error)
+        except Exception as error:  # noqa: BLE001 - a defect must not end the line
+            self._switcher.trouble = f"internal_fault: {type(error).__name__}"
+            _LOG.exception("what control wants is not followed")
+        return False
+
+    def _backoff(self, failures: int) -> float:
+        return self._chance.uniform(0.0, min(_LONGEST, _FIRST * 2 ** min(failures, 16)))
+
+
+async def _waited(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _wish(text: str) -> _Wish:
+    """What a document wants, apart from what control has heard."""
+    try:
+        desired = read_desired(text)
+    except DesiredMalformed:
+        return ("", "", "", "")
+    committed, proposed = desired.committed, desired.proposed
+    return (desired.keyring, _commit_of(committed), _proposal_of(committed), _proposal_of(proposed))
+
+
+def _proposal_of(ordered: Ordered | None) -> str:
+    return "" if ordered is None else ordered.proposal
+
+
+def _commit_of(ordered: Ordered | None) -> str:
+    return "" if ordered is None else ordered.commit or ""

@@ -1,0 +1,64 @@
+"""What the switch needs from outside: control, and something that warms hosts."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from seatrial.contract.releases.release import Release
+from seatrial.kit.crypto.digests import Digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Control's word on what it wants.
+
+    Attributes:
+        text: a `Desired` document as JSON; nothing of it is verified.
+        etag: sent back to ask only for what is newer.
+    """
+
+    text: str
+    etag: str
+
+
+class Control(Protocol):
+    """Control, as far away and as hostile as it may be. Every call may raise `SeatrialError`."""
+
+    async def desired(self, etag: str) -> Answer | None:
+        """What it wants; None if that is what it said under `etag`."""
+        ...
+
+    def changes(self) -> AsyncGenerator[None, None]:
+        """One item whenever there may be something new to ask for; ends when the line is cut."""
+        ...
+
+    async def release(self, digest: Digest) -> object:
+        """The document of a release, not verified."""
+        ...
+
+    def blob(self, digest: Digest) -> AsyncGenerator[bytes, None]:
+        """The bytes of that name in parts, not verified."""
+        ...
+
+    async def report(self, envelope: bytes) -> None:
+        """Take a signed `CellReport`."""
+        ...
+
+    async def evidence(self, envelope: bytes) -> None:
+        """Take a signed statement of facts."""
+        ...
+
+
+class Warmer(Protocol):
+    """Builds and warms what runs a release."""
+
+    async def warm(self, release: Release) -> None:
+        """Return when a run of `release` could start at once; quick if it could already.
+
+        Its blobs are in the cell's folder by then.
+
+        Raises:
+            Unavailable and TimedOut kinds: it may succeed later.
+            SeatrialError: it never will.
+        """
+        ...

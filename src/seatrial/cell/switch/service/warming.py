@@ -1,0 +1,85 @@
+"""Hosts as the switch warms them, and a release as hosts take it."""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from seatrial.cell.hosts.domain import Limits
+from seatrial.cell.hosts.service.hosts import Hosts
+from seatrial.cell.hosts.service.plans import HostPlan
+from seatrial.cell.switch.service.blobs import Blobs
+from seatrial.contract.releases.release import Release
+
+_DRAFT: Final = ".draft-"
+
+
+class HostWarmer:
+    """A `Warmer` over the hosts of this process.
+
+    Args:
+        hosts: warmed.
+        blobs: where a release's parts lie.
+        wheels: a folder in which each release's wheels stand under their file names.
+        environment: the cell's.
+    """
+
+    def __init__(self, hosts: Hosts, blobs: Blobs, wheels: Path, environment: str) -> None:
+        self._hosts = hosts
+        self._blobs = blobs
+        self._wheels = wheels
+        self._environment = environment
+
+    async def warm(self, release: Release) -> None:
+        """See `Warmer.warm`; raises what `Hosts.prepare` raises."""
+        plan = await asyncio.to_thread(
+            plan_of, release, self._blobs, self._wheels, self._environment
+        )
+        await self._hosts.prepare(plan)
+
+
+def plan_of(release: Release, blobs: Blobs, wheels: Path, environment: str) -> HostPlan:
+    """The release as hosts take it; its blobs must be here.
+
+    Args:
+        release: what is to be hosted.
+        blobs: where its parts lie.
+        wheels: see `HostWarmer`.
+        environment: the cell's.
+    """
+    code, limits = release.code, Limits()
+    memory = release.limits.memory_mb
+    if memory is not None:
+        limits = Limits(memory_bytes=memory << 20)
+    return HostPlan(
+        release=release.name,
+        agent=release.manifest.agent,
+        environment=environment,
+        entry=code.entry,
+        code=code.bundle,
+        bundle=blobs.path(code.bundle),
+        lock=code.lock,
+        wheels=_named(release, blobs, wheels) if code.wheels else None,
+        python=code.python,
+        limits=limits,
+    )
+
+
+def _named(release: Release, blobs: Blobs, wheels: Path) -> Path:
+    """A folder of the release's wheels under their names; it appears whole."""
+    target = wheels / release.name.hex
+    if target.is_dir():
+        return target
+    wheels.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=wheels) as draft:
+        folder = Path(draft) / "wheels"
+        folder.mkdir()
+        for wheel in release.code.wheels:
+            os.link(blobs.path(wheel.content), folder / wheel.file)
+        try:
+            folder.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster
+                raise
+    return target

@@ -1,0 +1,300 @@
+"""A control for tests: real keys, real envelopes, and as much trouble as is asked for."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from seatrial.cell.switch.domain import ControlRefused
+from seatrial.cell.switch.service.ports import Answer
+from seatrial.contract.evidence.keyring import sign_keyring
+from seatrial.contract.evidence.statements import CellReport, Commit, Proposal, RunFacts, Step, Verb
+from seatrial.contract.releases.closure import Closure
+from seatrial.contract.releases.release import Release
+from seatrial.contract.switch.desired import Desired, Heard, Ordered
+from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.crypto.signing import SigningKey
+from seatrial.kit.http.client import PeerUnreachable
+from tests.contract.making import NOW, Crew, closure
+
+BUNDLE = b"bundle"  # what the releases of `tests.contract.making` name
+
+
+def proposal_of(after: Closure, before: Closure, generation: int = 1, **changes: Any) -> Proposal:
+    """An order for `after` that follows `before`."""
+    said: dict[str, Any] = {
+        "environment": after.environment,
+        "generation": generation,
+        "previous": generation - 1,
+        "base": before.digest,
+        "verb": Verb.PROMOTE,
+        "required": ("production",),
+        "at": NOW,
+    }
+    return Proposal(**(said | changes))
+
+
+def ordered(
+    crew: Crew,
+    after: Closure,
+    before: Closure,
+    generation: int = 1,
+    *,
+    evidence: Iterable[bytes] = (),
+    committed: datetime | None = None,
+    key: SigningKey | None = None,
+    commit_key: SigningKey | None = None,
+    commit_changes: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Ordered:
+    """The order for `after`, as control sends it; `changes` are fields of its proposal."""
+    envelopes = [each.decode() for each in evidence]
+    digests = tuple(Digest.of(each.encode()) for each in envelopes)
+    proposal = proposal_of(after, before, generation, **({"evidence": digests} | changes))
+    commit = None
+    if committed is not None:
+        said: dict[str, Any] = {
+            "environment": proposal.environment,
+            "generation": proposal.generation,
+            "prepared": proposal.required,
+            "at": committed,
+        }
+        words = Commit(**(said | (commit_changes or {})))
+        commit = words.signed(after.digest, "closure", commit_key or crew.control).decode()
+    return Ordered(
+        proposal=proposal.signed(after.digest, "closure", key or crew.control).decode(),
+        commit=commit,
+        closure=after,
+        evidence=tuple(envelopes),
+    )
+
+
+@dataclass(kw_only=True)
+class FakeControl:
+    """Control as one cell sees it: it orders, commits once the cell is prepared, and counts.
+
+    Attributes:
+        gone: every call fails as if nothing listened.
+        refuses: every post is refused.
+        commits: whether a `prepared` report commits at once.
+        reports: those that were taken, verified.
+        facts: likewise.
+    """
+
+    crew: Crew
+    environment: str = "production"
+    gone: bool = False
+    refuses: bool = False
+    commits: bool = True
+    version: int = 1
+    current: int = 0
+    last: int = 0
+    generations: dict[int, tuple[Closure, Verb, tuple[bytes, ...], int]] = field(
+        default_factory=dict
+    )
+    commit_at: dict[int, datetime] = field(default_factory=dict)
+    proposed: int | None = None
+    heard: Heard = field(default_factory=Heard)
+    releases: dict[Digest, Any] = field(default_factory=dict)
+    blobs: dict[Digest, bytes] = field(default_factory=lambda: {Digest.of(BUNDLE): BUNDLE})
+    reports: list[CellReport] = field(default_factory=list)
+    facts: list[tuple[Digest, RunFacts]] = field(default_factory=list)
+    asked: int = 0
+    _rings: dict[int, str] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.generations[0] = (closure(environment=self.environment), Verb.CONFIGURE, (), 0)
+
+    def closure_of(self, generation: int) -> Closure:
+        return self.generations[generation][0]
+
+    def add(self, *releases: Release) -> None:
+        for each in releases:
+            self.releases[each.name] = each.model_dump(mode="json")
+
+    def order(
+        self,
+        *releases: Release,
+        verb: Verb = Verb.PROMOTE,
+        evidence: Iterable[bytes] | None = None,
+    ) -> int:
+        """Propose a closure of `releases`, with all evidence that `solo` asks for."""
+        self.add(*releases)
+        after, before = (
+            closure(releases, environment=self.environment),
+            self.closure_of(self.current),
+        )
+        if evidence is None:
+            evidence = proofs(self.crew, after, before, releases, verb)
+        return self.propose(after, verb, evidence)
+
+    def propose(self, after: Closure, verb: Verb, evidence: Iterable[bytes]) -> int:
+        self.last += 1
+        self.generations[self.last] = (after, verb, tuple(evidence), self.current)
+        self.proposed = self.last
+        self.tell()
+        return self.last
+
+    def commit(self, at: datetime | None = None) -> None:
+        assert self.proposed is not None
+        self.current, self.proposed = self.proposed, None
+        self.commit_at[self.current] = at or NOW
+        self.tell()
+
+    def tell(self) -> None:
+        self._news.set()
+
+    def keyring(self) -> str:
+        """The keyring in force; each version is made once."""
+        if self.version not in self._rings:
+            made = sign_keyring(self.crew.keyring(self.version), self.crew.root)
+            self._rings[self.version] = made.decode()
+        return self._rings[self.version]
+
+    def desired_document(self) -> Desired:
+        return Desired(
+            cell=self.environment,
+            environment=self.environment,
+            keyring=self.keyring(),
+            committed=self._ordered(self.current) if self.current else None,
+            proposed=self._ordered(self.proposed) if self.proposed else None,
+            heard=self.heard,
+        )
+
+    def _ordered(self, generation: int) -> Ordered:
+        after, verb, evidence, previous = self.generations[generation]
+        return ordered(
+            self.crew,
+            after,
+            self.closure_of(previous),
+            generation,
+            previous=previous,
+            verb=verb,
+            evidence=evidence,
+            committed=self.commit_at.get(generation),
+            required=(self.environment,),
+        )
+
+    @property
+    def text(self) -> str:
+        return orjson.dumps(self.desired_document().document()).decode()
+
+    async def desired(self, etag: str) -> Answer | None:
+        self._reached()
+        self.asked += 1
+        found = str(Digest.of_json(self._state()))
+        return None if found == etag else Answer(text=self.text, etag=found)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "current": self.current,
+            "proposed": self.proposed,
+            "heard": self.heard.document(),
+            "version": self.version,
+        }
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        self._reached()
+        yield None
+        while not self.gone:
+            await self._news.wait()
+            self._news.clear()
+            yield None
+
+    async def release(self, digest: Digest) -> object:
+        self._reached()
+        if digest not in self.releases:
+            raise ControlRefused(status=404, call=f"GET {digest}", reason="unknown")
+        return self.releases[digest]
+
+    async def blob(self, digest: Digest) -> AsyncGenerator[bytes, None]:
+        self._reached()
+        content = self.blobs.get(digest)
+        if content is None:
+            raise ControlRefused(status=404, call=f"GET {digest}", reason="unknown")
+        for start in range(0, len(content), 4):
+            yield content[start : start + 4]
+
+    async def report(self, envelope: bytes) -> None:
+        self._reached()
+        self._taken()
+        keys = self.crew.keyring().keys_of_cell(self.environment)
+        subject, report, _ = CellReport.verified(envelope, keys)
+        assert (report.cell, report.environment) == (self.environment, self.environment)
+        if report.generation in self.generations:
+            assert subject == self.closure_of(report.generation).digest
+        self.reports.append(report)
+        self._hear(report)
+        if report.step is Step.PREPARED and report.generation == self.proposed and self.commits:
+            self.commit()
+        self.tell()
+
+    def _hear(self, report: CellReport) -> None:
+        heard = self.heard.model_dump()
+        if report.step is Step.COMMITTED:
+            heard["current"] = max(self.heard.current, report.generation)
+        else:
+            heard[report.step.value] = report.generation
+        if report.step is Step.REFUSED and report.generation == self.proposed:
+            self.proposed = None
+        self.heard = Heard(**heard)
+
+    async def evidence(self, envelope: bytes) -> None:
+        self._reached()
+        self._taken()
+        keys = self.crew.keyring().keys_of_cell(self.environment)
+        release, facts, _ = RunFacts.verified(envelope, keys)
+        self.facts.append((release, facts))
+
+    def _reached(self) -> None:
+        if self.gone:
+            raise PeerUnreachable(peer="control", reason="gone")
+
+    def _taken(self) -> None:
+        if self.refuses:
+            raise ControlRefused(status=503, call="POST", reason="busy")
+
+
+def proofs(
+    crew: Crew,
+    after: Closure,
+    before: Closure,
+    releases: Iterable[Release],
+    verb: Verb = Verb.PROMOTE,
+    not_after: datetime = datetime(2100, 1, 1, tzinfo=UTC),
+) -> list[bytes]:
+    """All that the gates of `solo` ask for."""
+    order = crew.order(after, before, crew.releaser, verb=verb, not_after=not_after)
+    return [
+        order,
+        *(made for each in releases for made in (crew.provenance(each), crew.counted(each))),
+    ]
+
+
+@dataclass(kw_only=True)
+class FakeWarmer:
+    """Warms nothing; fails as told.
+
+    Attributes:
+        warmed: names of releases, in order.
+        failing: raised instead, by the release's name.
+    """
+
+    warmed: list[Digest] = field(default_factory=list)
+    failing: dict[Digest, Exception] = field(default_factory=dict)
+    hold: asyncio.Event | None = None
+
+    async def warm(self, release: Release) -> None:
+        if self.hold is not None:
+            await self.hold.wait()
+        error = self.failing.get(release.name)
+        if error is not None:
+            raise error
+        self.warmed.append(release.name)
+
+
+HOUR = timedelta(hours=1)
