@@ -100,7 +100,11 @@ async def carried_out(servers: Reached, plan: Plan, manner: Manner, what: str) -
     if what:
         confirm(plan.environment, what, yes=manner.yes, confirmed=manner.confirmed)
     answer = await ordered(servers, plan, reason=manner.reason, exclude=manner.exclude)
-    generation = started(plan.environment, answer)
+    return await followed(servers, started(plan.environment, answer), manner)
+
+
+async def followed(servers: Reached, row: GenerationRow, manner: Manner) -> GenerationRow:
+    """The generation at its end, or as it began where `manner` does not wait."""
     if not manner.wait:
-        return generation
-    return await everywhere(servers, generation, seconds=manner.timeout, tell=say)
+        return row
+    return await everywhere(servers, row, seconds=manner.timeout, tell=say)

@@ -35,8 +35,8 @@ _VALID: Final = {
 }
 """How long an order may wait for its gates and for other signatures."""
 
-_FIRST_GLANCE: Final = 0.05  # seconds; a warm switch takes less than one
-_SLOWEST_GLANCE: Final = 1.0  # seconds
+_HELD: Final = 2  # seconds that control may hold an answer until something has changed
+_GLANCE: Final = 0.05  # seconds between two questions, should it not hold them
 
 
 def checked(plan: Plan, environment: str, asked: PlanRequest) -> Plan:
@@ -171,7 +171,7 @@ async def everywhere(
         SwitchSlow: not within `seconds`; it may still be.
     """
     clock = clock or SystemClock()
-    last, glance, said = clock.steady() + seconds, _FIRST_GLANCE, ""
+    last, said = clock.steady() + seconds, ""
     while True:
         if row.state is GenerationState.ABANDONED:
             raise GenerationAbandoned(
@@ -187,9 +187,8 @@ async def everywhere(
             raise SwitchSlow(
                 environment=row.environment, generation=row.generation, seconds=seconds, lag=now
             )
-        await clock.sleep(glance)
-        glance = min(_SLOWEST_GLANCE, glance * 1.3)
-        row = await servers.control.generation(row.environment, row.generation)
+        await clock.sleep(_GLANCE)
+        row = await servers.control.generation(row.environment, row.generation, _HELD)
 
 
 def required(row: GenerationRow) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The `seatrial` command: the table that joins each verb to the room that answers it."""
 
+import os
 import sys
 from typing import Final
 
@@ -7,7 +8,26 @@ import click
 
 from seatrial.kit.terminal.frame import LazyGroup, run
 
+_VERBS: Final = "seatrial.cli.commands"
 _COMMANDS: Final = {
+    "init": (f"{_VERBS}.init:init", "Begin a project: an agent that works at once."),
+    "dev": (f"{_VERBS}.dev:dev", "Run this project's agent here, without a server."),
+    "test": (f"{_VERBS}.test:test", "Run its code here against staging's models and tools."),
+    "deploy": (f"{_VERBS}.deploy:deploy", "Make a release and put it into staging."),
+    "promote": (f"{_VERBS}.promote:promote", "Publish to production what runs in staging."),
+    "rollback": (f"{_VERBS}.rollback:rollback", "Bring an earlier generation back, at once."),
+    "status": (f"{_VERBS}.status:status", "Show what is active where, and what lags."),
+    "releases": (f"{_VERBS}.releases:releases", "List, show and compare releases."),
+    "invoke": (f"{_VERBS}.invoke:invoke", "Run an agent once."),
+    "runs": (f"{_VERBS}.runs:runs", "List runs, read a receipt, cancel, redrive, judge."),
+    "sessions": (f"{_VERBS}.sessions:sessions", "List and show threads of runs."),
+    "logs": (f"{_VERBS}.logs:logs", "Show what agents logged."),
+    "environments": (
+        f"{_VERBS}.environments:environments",
+        "Show and change the rules of environments.",
+    ),
+    "secrets": (f"{_VERBS}.secrets:secrets", "Set, list and remove an environment's secrets."),
+    "keys": (f"{_VERBS}.keys:keys", "Show and sign whose signatures count."),
     "up": ("seatrial.main.up:up", "Start a whole system on this machine."),
     "down": ("seatrial.main.up:down", "End what `up` started."),
     "control": ("seatrial.main.control_process:control", "Run control as one process."),
@@ -29,8 +49,10 @@ _COMMANDS: Final = {
     "6 gate failed, 7 stopped, 8 unreachable.",
 )
 @click.version_option(package_name="seatrial", prog_name="seatrial")
-def seatrial() -> None:
+@click.pass_context
+def seatrial(context: click.Context) -> None:
     """Release control for AI agents: real environments, and one road between them."""
+    context.obj = dict(os.environ)  # for commands that start a program; rooms read no environment
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from seatrial.contract.environments.profiles import PATH, rules_of
 from seatrial.contract.environments.rules import Profile, Rules
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.switch.api import GenerationRow, Plan, PlanRequest
-from seatrial.kit.terminal.output import answer_json, json_option
+from seatrial.kit.terminal.output import answer_json, json_option, table
+from seatrial.kit.text import printable
 
 
 @click.group()
@@ -39,6 +40,43 @@ def rules_command(profile: str, *, as_json: bool) -> None:
     for name, rules in found.items():
         click.echo(click.style(name, bold=True))
         click.echo(_rules(rules))
+
+
+@environments.command("history")
+@env_option("production")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 200))
+@access_option
+@json_option
+def history_command(*, environment: str, limit: int, access: Path | None, as_json: bool) -> None:
+    """List an environment's generations, newest first: what `rollback --to` may name.
+
+    \b
+    Examples:
+      seatrial environments history --env production
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    where(environment)
+    rows = reaching(access, lambda servers: servers.control.generations(environment, limit))
+    if as_json:
+        answer_json([row.document() for row in rows])
+        return
+    head = ("generation", "state", "verb", "ordered", "by", "active", "reason")
+    click.echo(
+        table(
+            head,
+            [
+                (
+                    str(row.generation),
+                    str(row.state),
+                    str(row.verb),
+                    showing.moment(row.ordered),
+                    printable(row.by) or "-",
+                    ", ".join(row.agents.values()) or "nothing",
+                    printable(row.reason),
+                )
+                for row in rows
+            ],
+        )
+    )
 
 
 @environments.command("profile")

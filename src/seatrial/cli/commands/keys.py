@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from seatrial.cli.reaching import FILE, Reached, access_option, reaching
-from seatrial.cli.servers.domain import KeyUnknown
+from seatrial.cli.servers.domain import KeyUnknown, SignerMissing
 from seatrial.cli.talk import confirm, say
 from seatrial.contract.evidence.keyring import (
     PAYLOAD_TYPE,
@@ -26,8 +26,8 @@ from seatrial.contract.switch.api import (
 )
 from seatrial.kit.crypto import dsse, keyfiles
 from seatrial.kit.crypto.canonical import parse_canonical
+from seatrial.kit.crypto.pem import KeyMalformed
 from seatrial.kit.crypto.signing import SigningKey, VerifyKey
-from seatrial.kit.errors import SeatrialError
 from seatrial.kit.terminal.output import answer_json, json_option, table
 
 _root_option: Final = click.option(
@@ -308,7 +308,7 @@ def _read(envelope: bytes) -> Keyring:
 def _own(servers: Reached) -> str:
     try:
         return servers.signer()[1].id
-    except SeatrialError:
+    except (SignerMissing, keyfiles.KeyFileMissing, keyfiles.KeyFileExposed, KeyMalformed):
         return ""
 
 

@@ -6,12 +6,13 @@ import click
 
 from seatrial.cli import showing
 from seatrial.cli.commands.promote import show_generation
-from seatrial.cli.ordering import Manner, carried_out, order_options
+from seatrial.cli.ordering import Manner, carried_out, followed, order_options
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
 from seatrial.cli.switching import checked
-from seatrial.cli.talk import say, where
+from seatrial.cli.talk import confirm, say, where
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.switch.api import GenerationRow, Plan, PlanRequest
+from seatrial.contract.switch.requests import RollbackRequest
 from seatrial.kit.terminal.output import json_option
 
 
@@ -51,6 +52,11 @@ def rollback(
         if dry_run or plan.closure.digest == plan.base:
             return plan, None
         what = f"{environment} goes back"
+        if servers.access.person is None:
+            confirm(environment, what, yes=manner.yes, confirmed=manner.confirmed)
+            wanted = RollbackRequest(to=to, reason=manner.reason, exclude=manner.exclude)
+            row = await servers.control.rollback(environment, wanted)
+            return plan, await followed(servers, row, manner)
         return plan, await carried_out(servers, plan, manner, what)
 
     plan, generation = reaching(access, use)

@@ -13,11 +13,19 @@ from seatrial.cli.switching import lag, lagging
 from seatrial.cli.talk import say
 from seatrial.contract.switch.api import GenerationState, Status
 from seatrial.kit.clock import SystemClock
-from seatrial.kit.errors import SeatrialError
+from seatrial.kit.errors import (
+    BadUpstream,
+    Denied,
+    NotFound,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
 from seatrial.kit.terminal.output import answer_json, json_option, table
 
 _EVERY: Final = 1.0  # seconds between two looks of `--watch`
 _PATIENCE: Final = 2.0  # seconds for a cell's own word: one that hangs must not hide the rest
+_SILENT: Final = (BadUpstream, Denied, NotFound, TimedOut, Unauthenticated, Unavailable)
 _HEAD: Final = (
     *("environment", "profile", "generation", "active"),
     *("cell", "runs", "isolation", "state"),
@@ -60,7 +68,7 @@ async def _isolation(servers: Reached) -> dict[str, str]:
         try:
             async with asyncio.timeout(_PATIENCE):
                 told = (await servers.cell(environment).status()).get("isolation")
-        except (SeatrialError, TimeoutError):
+        except (*_SILENT, TimeoutError):
             return "?"
         if isinstance(told, dict):
             return showing.text(told, "label") or showing.text(told, "level") or "?"

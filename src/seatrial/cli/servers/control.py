@@ -10,6 +10,7 @@ from seatrial.contract.releases.release import Release, opened
 from seatrial.contract.switch.answers import (
     Enrolments,
     EnrolmentToken,
+    Generations,
     Keys,
     ReleaseAnswer,
     Releases,
@@ -30,6 +31,7 @@ from seatrial.contract.switch.api import (
     TokenRequest,
     TokenRow,
 )
+from seatrial.contract.switch.requests import RollbackRequest
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import SeatrialError
 
@@ -87,10 +89,23 @@ class Control:
         path = f"/v1/environments/{segment(environment)}/orders"
         return self.peer.read(OrderAnswer, (await self.peer.post(path, request.document())).value)
 
-    async def generation(self, environment: str, generation: int) -> GenerationRow:
-        """One generation, with how far each cell has come."""
+    async def rollback(self, environment: str, request: RollbackRequest) -> GenerationRow:
+        """Go back on the token's permission alone, without a person's signature."""
+        path = f"/v1/environments/{segment(environment)}/rollback"
+        answer = await self.peer.post(path, request.document())
+        return self.peer.read(GenerationRow, answer.value)
+
+    async def generations(self, environment: str, limit: int) -> tuple[GenerationRow, ...]:
+        """Generations, newest first."""
+        path = f"/v1/environments/{segment(environment)}/generations"
+        return self.peer.read(
+            Generations, (await self.peer.get(path, limit=limit)).value
+        ).generations
+
+    async def generation(self, environment: str, generation: int, wait: int = 0) -> GenerationRow:
+        """One generation, with how far each cell has come; at most `wait` seconds later."""
         path = f"/v1/environments/{segment(environment)}/generations/{generation}"
-        return self.peer.read(GenerationRow, (await self.peer.get(path)).value)
+        return self.peer.read(GenerationRow, (await self.peer.get(path, wait=wait)).value)
 
     async def keyring(self) -> bytes | None:
         """The envelope of the keyring in force; None while there is none."""

@@ -4,6 +4,7 @@ from seatrial.kit.errors import (
     BadUpstream,
     Conflict,
     Denied,
+    Failed,
     GateFailed,
     Invalid,
     NotFound,
