@@ -157,9 +157,9 @@ def test_a_source_archive_is_not_built(room: Room, builder: Builder, wheels: Pat
         "./greeting.whl --hash=sha256:" + "0" * 64,
         "-e .",
         "-r other.txt",
-        "--index-url https://example.com",
+        "-i https://example.com",
         "--find-links /etc",
-        "greeting==1.0 --hash=sha256:" + "0" * 64 + " --index-url https://example.com",
+        "greeting==1.0 --hash=sha256:" + "0" * 64 + " -i https://example.com",
         "greeting==1.0 \\",
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import logging
 import os
 from collections import deque
@@ -29,7 +30,14 @@ _MOST_FAILURES: Final = 3  # starts in a row that nobody asked for; then only de
 _MARK_DIGITS: Final = 16
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
+class _Waiter:
+    pool: "_Pool"
+    ticket: int
+    slot: "asyncio.Future[Slot]"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class _Pool:
     """The processes of one release."""
 
@@ -37,6 +45,7 @@ class _Pool:
     kept: bool = False
     idle: list[Slot] = field(default_factory=list)
     busy: set[Slot] = field(default_factory=set)
+    waiting: deque[_Waiter] = field(default_factory=deque)
     starting: int = 0
     failures: int = 0
     warmed: Warmed | None = None
@@ -45,12 +54,6 @@ class _Pool:
     @property
     def size(self) -> int:
         return len(self.idle) + len(self.busy) + self.starting
-
-
-@dataclass(kw_only=True, eq=False)
-class _Waiter:
-    pool: _Pool
-    slot: "asyncio.Future[Slot]"
 
 
 class Hosts:
@@ -85,7 +88,7 @@ class Hosts:
         )
         self._pools: dict[Digest, _Pool] = {}
         self._slots: dict[str, Slot] = {}
-        self._waiting: deque[_Waiter] = deque()
+        self._tickets = itertools.count()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: set[asyncio.Task[Any]] = set()
         self._warden: Warden | None = None
@@ -170,7 +173,7 @@ class Hosts:
                 slots=len(pool.idle) + len(pool.busy),
                 busy=len(pool.busy),
                 starting=pool.starting,
-                waiting=sum(waiter.pool is pool for waiter in self._waiting),
+                waiting=len(pool.waiting),
                 resident_bytes=sum(slot.resident_bytes for slot in (*pool.idle, *pool.busy)),
                 isolation=self._isolation(pool),
             )
@@ -180,10 +183,9 @@ class Hosts:
     async def close(self) -> None:
         """End every process, those with a run in them too, and wait until they are gone."""
         self._closed = True
-        for waiter in self._waiting:
-            if not waiter.slot.done():
-                waiter.slot.set_exception(HostsClosed())
-        self._waiting.clear()
+        for waiter in self._waiting():
+            waiter.pool.waiting.remove(waiter)
+            waiter.slot.set_exception(HostsClosed())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -204,9 +206,7 @@ class Hosts:
 
     def _taken(self, pool: _Pool) -> Slot | None:
         """An idle slot, if nobody of this release has waited longer."""
-        if any(waiter.pool is pool for waiter in self._waiting):
-            return None
-        while pool.idle:
+        while pool.idle and not pool.waiting:
             slot = pool.idle.pop()
             if slot.fit:
                 pool.busy.add(slot)
@@ -215,38 +215,49 @@ class Hosts:
         return None
 
     async def _awaited(self, pool: _Pool) -> Slot:
-        waiter = _Waiter(pool=pool, slot=asyncio.get_running_loop().create_future())
-        self._waiting.append(waiter)
-        self._serve()
+        future = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(pool=pool, ticket=next(self._tickets), slot=future)
+        pool.waiting.append(waiter)
+        if pool.idle:  # those before have given up
+            self._serve()
+        elif len(pool.waiting) > pool.starting and self._has_room(pool):
+            self._start(pool)
         try:
             return await waiter.slot
         except asyncio.CancelledError:
+            if waiter in pool.waiting:
+                pool.waiting.remove(waiter)
             if waiter.slot.done() and not waiter.slot.cancelled() and not waiter.slot.exception():
                 self._give_back(pool, waiter.slot.result())
             raise
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(waiter)
             self._forget_if_empty(pool)
 
     def _serve(self) -> None:
         """Give idle slots to those who wait, in order, and start what is still wanted."""
         wanted: dict[_Pool, int] = {}
-        for waiter in list(self._waiting):
+        for waiter in self._waiting():
             pool = waiter.pool
-            if waiter.slot.done():
-                self._waiting.remove(waiter)
-                continue
             slot = next((each for each in reversed(pool.idle) if each.fit), None)
             if slot is not None:
                 pool.idle.remove(slot)
                 pool.busy.add(slot)
-                self._waiting.remove(waiter)
+                pool.waiting.remove(waiter)
                 waiter.slot.set_result(slot)
                 continue
             wanted[pool] = wanted.get(pool, 0) + 1
             if wanted[pool] > pool.starting and self._has_room(pool):
                 self._start(pool)
+
+    def _waiting(self) -> list[_Waiter]:
+        """All who wait and have not given up, first come first."""
+        waiters = (
+            waiter
+            for pool in self._pools.values()
+            for waiter in pool.waiting
+            if not waiter.slot.done()
+        )
+        return sorted(waiters, key=lambda each: each.ticket)
 
     def _has_room(self, pool: _Pool) -> bool:
         if self._closed or pool.size >= self._settings.slots_per_release:
@@ -272,10 +283,9 @@ class Hosts:
             self._admit(pool, await self._started(pool))
         except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it is
             pool.failures += 1
-            waiter = next((each for each in self._waiting if each.pool is pool), None)
-            if waiter is not None and not waiter.slot.done():
-                self._waiting.remove(waiter)
-                waiter.slot.set_exception(error)
+            waiting = _next_of(pool)
+            if waiting is not None:
+                waiting.set_exception(error)
             else:
                 _LOGGER.warning("no process of %s: %s", pool.plan.agent, error)
             self._serve()
@@ -317,6 +327,9 @@ class Hosts:
             self._refill(pool)
 
     def _rest(self, pool: _Pool, slot: Slot) -> None:
+        others = any(each.waiting for each in self._pools.values() if each is not pool)
+        if not others and _hand(pool, slot):
+            return
         slot.idle_since = self._clock.steady()
         pool.idle.append(slot)
         self._serve()
@@ -358,7 +371,7 @@ class Hosts:
             _LOGGER.error("a process could not be ended", exc_info=task.exception())
 
     def _forget_if_empty(self, pool: _Pool) -> None:
-        wanted = pool.kept or pool.warming.locked() or any(w.pool is pool for w in self._waiting)
+        wanted = pool.kept or pool.warming.locked() or pool.waiting
         if not pool.size and not wanted:
             self._pools.pop(pool.plan.release, None)
 
@@ -397,6 +410,25 @@ class Hosts:
         for left in self._scratch.iterdir() if self._scratch.is_dir() else ():
             if not _lives(left.name):
                 remove(left)
+
+
+def _next_of(pool: _Pool) -> "asyncio.Future[Slot] | None":
+    """Who has waited longest and has not given up, taken out of the queue."""
+    while pool.waiting:
+        waiter = pool.waiting.popleft()
+        if not waiter.slot.done():
+            return waiter.slot
+    return None
+
+
+def _hand(pool: _Pool, slot: Slot) -> bool:
+    """Give `slot` to who has waited longest; False if nobody waits."""
+    waiting = _next_of(pool)
+    if waiting is None:
+        return False
+    pool.busy.add(slot)
+    waiting.set_result(slot)
+    return True
 
 
 def remove_if_there(folder: Path) -> None:
