@@ -12,7 +12,7 @@ from seatrial.contract.documents import Document
 from seatrial.contract.switch.api import TokenRequest
 from seatrial.kit.errors import Unavailable
 from seatrial.kit.http.asgi import App, Scope
-from seatrial.main.control_app import BODY_LIMIT, control_app
+from seatrial.main.control_app import BODY_LIMIT, OPEN_BODY_LIMIT, control_app
 from tests.kit.http.peers import IDS, Answer, body_of, call, exchange, port_of, scope, serving
 
 JSON = [(b"content-type", b"application/json")]
@@ -206,6 +206,16 @@ def test_a_body_beyond_the_bound_is_refused_announced_or_not(app: App) -> None:
     fitting = b'{"text": "a"}'.ljust(LIMIT)
     assert posted(app, "/v1/notes", fitting).status == 200
     assert BODY_LIMIT > LIMIT
+
+
+def test_who_shows_no_token_may_send_little_and_who_does_may_send_much() -> None:
+    app = control_app([_router()], IDS, version="1")
+    body = b'{"text": "a"}'.ljust(OPEN_BODY_LIMIT + 1)
+    is_problem(posted(app, "/v1/notes", body), 413, "body_too_large")
+    shown = [*JSON, (b"authorization", b"Bearer x")]
+    assert posted(app, "/v1/notes", body, shown).status == 200
+    large = b'{"text": "a", "text": "b"}'.ljust(1 << 20)  # read beside the loop
+    is_problem(posted(app, "/v1/notes", large, shown), 400, "json_unfit")
 
 
 def test_what_is_streamed_is_bounded_by_its_endpoint(app: App) -> None:

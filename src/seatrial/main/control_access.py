@@ -32,11 +32,17 @@ class Access:
         return known
 
     async def reader(self, credentials: _Credentials) -> Caller:
-        """Lets in whoever may read, and every cell."""
-        text = _token(credentials)
+        """Lets in whoever may read, and every cell on the keyring."""
+        return await self._reading(_token(credentials), listed=True)
+
+    async def newcomer(self, credentials: _Credentials) -> Caller:
+        """Lets in whoever may read, and every cell that has enrolled."""
+        return await self._reading(_token(credentials), listed=False)
+
+    async def _reading(self, text: str, *, listed: bool) -> Caller:
         if Token(text).kind != CELL:
             return await self._identity.authorize(text, Permission.READ)
-        replica = await self._environments.authorize_cell(text)
+        replica = await self._environments.authorize_cell(text, listed=listed)
         return Caller(id=replica.id, name=replica.cell, permissions=frozenset({Permission.READ}))
 
     async def cell(self, cell: str, credentials: _Credentials) -> Replica:

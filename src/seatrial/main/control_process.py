@@ -100,7 +100,7 @@ async def _main(settings: ControlSettings, frame: Frame) -> int:
         (
             identity_router(identity, access.guard),
             environments_router(
-                environments, database, access.guard, access.reader, [key.verify_key.id]
+                environments, database, access.guard, access.newcomer, [key.verify_key.id]
             ),
             catalog_router(catalog, database, access.guard, access.reader, promotions.active),
             promotions_router(promotions, access.guard, access.cell, frame.lifetime),

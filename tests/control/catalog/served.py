@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.contract.environments.rules import Profile
+from seatrial.contract.evidence.keyring import CellEntry, CellReplica, sign_keyring
 from seatrial.contract.switch.api import (
     EnrolmentTokenRequest,
     EnrolRequest,
@@ -42,7 +43,7 @@ class Served:
                 world.environments,
                 database,
                 access.guard,
-                access.reader,
+                access.newcomer,
                 [world.crew.control.id],
             ),
             catalog_api.router(
@@ -61,8 +62,8 @@ class Served:
         assert row.token
         return row.token
 
-    def cell(self) -> str:
-        """The token of an enrolled cell."""
+    def cell(self, *, listed: bool = True) -> str:
+        """The token of an enrolled cell, which the keyring lists or not."""
         invited = EnrolmentTokenRequest(cell="staging", environment="staging")
         token = wait(self.world.environments.invite(invited, ADA)).token
         request = EnrolRequest(
@@ -72,7 +73,21 @@ class Served:
             url="http://127.0.0.1:1",
             profile=Profile.SOLO,
         )
-        return wait(self.world.environments.enrol(request)).token
+        answer = wait(self.world.environments.enrol(request))
+        if listed:
+            self._list(request)
+        return answer.token
+
+    def _list(self, request: EnrolRequest) -> None:
+        """Put a keyring in force that lists the process, beside all that the last one lists."""
+        found = self.world.read(self.world.environments.keyring)
+        before = found[0] if found is not None else self.world.crew.keyring()
+        replica = CellReplica(signing=request.signing, sealing=request.sealing)
+        kept = tuple(each for each in before.cells if each.name != "staging")
+        cell = CellEntry(name="staging", environment="staging", region="local", replicas=(replica,))
+        keyring = before.model_copy(update={"version": before.version + 1, "cells": (*kept, cell)})
+        signed = sign_keyring(keyring, self.world.crew.root).decode()
+        wait(self.world.environments.put_keyring(signed, ADA))
 
     def ask(self, method: str, path: str, token: str | None = None, body: object = None) -> Answer:
         """The answer to one request; `body` is JSON, or bytes as they are."""

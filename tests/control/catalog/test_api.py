@@ -10,12 +10,24 @@ import pytest
 from seatrial.contract.releases.release import opened
 from seatrial.contract.switch.answers import Agents, Difference, ReleaseAnswer, Releases
 from seatrial.contract.switch.api import Missing, Permission, ReleaseRow
+from seatrial.control.catalog import api
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.database import Database
+from seatrial.kit.http.asgi import Message
 from tests.contract.making import release
 from tests.control.catalog.served import Served
 from tests.control.catalog.world import LARGEST, wait
-from tests.kit.http.peers import connected, eventually, exchange, port_of, serving
+from tests.kit.http.peers import (
+    Answer,
+    call,
+    connected,
+    eventually,
+    exchange,
+    port_of,
+    scope,
+    serving,
+    silence,
+)
 
 BLOB = bytes(range(256)) * 2_800  # 700 kB
 NAMED = Digest.of(BLOB)
@@ -123,6 +135,39 @@ def test_who_may_not_deploy_sends_no_release_and_no_blob(served: Served) -> None
         assert served.ask("POST", "/v1/releases", token, request).status == status
         assert served.ask("PUT", f"/v1/blobs/{NAMED}", token, BLOB).status == status
     assert files(served) == before
+
+
+def test_a_cell_off_the_keyring_is_given_nothing(served: Served) -> None:
+    wait(served.world.ready())
+    token = served.token(Permission.DEPLOY)
+    served.ask("POST", "/v1/releases", token, served.world.request(release()).document())
+    served.ask("PUT", f"/v1/blobs/{NAMED}", token, BLOB)
+    cell = served.cell(listed=False)
+    for path in ("/v1/releases/support@1", f"/v1/blobs/{NAMED}"):
+        answer = served.ask("GET", path, cell)
+        assert (answer.status, answer.json["code"]) == (403, "cell_unlisted")
+
+
+def test_a_blob_that_stalls_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_STALL", 0.05)
+    token = served.token(Permission.DEPLOY)
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+
+    async def main() -> Answer:
+        begun = False
+
+        async def stalling() -> Message:
+            nonlocal begun
+            if begun:
+                return await silence()
+            begun = True
+            return {"type": "http.request", "body": BLOB[:9], "more_body": True}
+
+        return await call(served.app, scope("PUT", f"/v1/blobs/{NAMED}", headers), stalling)
+
+    answer = wait(main())
+    assert (answer.status, answer.json["code"]) == (408, "blob_stalled")
+    assert files(served) == []
 
 
 # --- Blobs ----------------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ from seatrial.contract.switch.api import EnrolAnswer, EnrolmentTokenRequest, Enr
 from seatrial.control.environments.domain import (
     CellElsewhere,
     CellTokenRefused,
+    CellUnlisted,
     EnrolmentTokenRefused,
+    KeyringUnfit,
     KeyTaken,
     OtherCell,
     ProfileDiffers,
@@ -254,15 +256,30 @@ def test_a_cell_counts_once_the_keyring_names_its_keys(world: World) -> None:
     assert counting(world) == []
 
 
+def test_a_cell_that_must_be_listed_is_refused_before_and_after_it_was(world: World) -> None:
+    request = asking(invited(world))
+    token = enrolled(world, request).token
+    for version, cells in enumerate([(), (entry(request),), ()], 1):
+        listing(world, *cells, version=version)
+        if cells:
+            wait(world.environments.authorize_cell(token, listed=True))
+            continue
+        with pytest.raises(CellUnlisted):
+            wait(world.environments.authorize_cell(token, listed=True))
+        wait(world.environments.authorize_cell(token))
+
+
 def test_a_cell_does_not_count_under_another_name_environment_or_with_half_its_keys(
     world: World,
 ) -> None:
     known = asking(invited(world))
     enrolled(world, known)
     half = known.model_copy(update={"sealing": OpeningKey.generate().id})
-    listing(world, entry(known, name="other"), entry(known, environment="production"), entry(half))
-    assert counting(world) == []
-    assert counting(world, "production") == []
+    wrong = [entry(known, name="other"), entry(known, environment="production"), entry(half)]
+    for version, cell in enumerate(wrong, 1):
+        listing(world, cell, version=version)
+        assert counting(world) == []
+        assert counting(world, "production") == []
 
 
 def test_callers_find_a_cell_where_its_latest_process_says(world: World) -> None:
@@ -333,6 +350,54 @@ def test_a_keyring_that_the_root_did_not_sign_is_refused(world: World) -> None:
         with pytest.raises(SeatrialError) as caught:
             wait(world.environments.put_keyring(broken, ADA))
         assert caught.value.status < 500
+    assert in_force(world) == 0
+
+
+def _same_person_twice(keyring: Keyring) -> dict[str, object]:
+    return {"people": (keyring.people[0], keyring.people[0])}
+
+
+def _person_with_the_key_of_control(keyring: Keyring) -> dict[str, object]:
+    return {"control": (keyring.people[0].key,)}
+
+
+def _cell_with_the_key_of_a_person(keyring: Keyring) -> dict[str, object]:
+    replica = keyring.cells[0].replicas[0].model_copy(update={"signing": keyring.people[0].key})
+    return {"cells": (keyring.cells[0].model_copy(update={"replicas": (replica,)}),)}
+
+
+def _cell_in_two_environments(keyring: Keyring) -> dict[str, object]:
+    other = keyring.cells[1].model_copy(update={"name": keyring.cells[0].name})
+    return {"cells": (keyring.cells[0], other)}
+
+
+def _person_with_a_key_that_proves_nothing(keyring: Keyring) -> dict[str, object]:
+    spoiled = keyring.people[0].model_copy(update={"key": "ed25519:" + "0" * 64})
+    return {"people": (spoiled,)}
+
+
+def _control_with_a_sealing_key(keyring: Keyring) -> dict[str, object]:
+    return {"control": (keyring.cells[0].replicas[0].sealing,)}
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        _same_person_twice,
+        _person_with_the_key_of_control,
+        _cell_with_the_key_of_a_person,
+        _cell_in_two_environments,
+        _person_with_a_key_that_proves_nothing,
+        _control_with_a_sealing_key,
+    ],
+)
+def test_a_keyring_in_which_a_key_has_two_holders_or_is_none_is_refused(
+    world: World, spoilt: Callable[[Keyring], dict[str, object]]
+) -> None:
+    keyring = world.crew.keyring()
+    unfit = keyring.model_copy(update=spoilt(keyring))
+    with pytest.raises(KeyringUnfit):
+        wait(world.environments.put_keyring(sign(unfit, world.crew.root).decode(), ADA))
     assert in_force(world) == 0
 
 

@@ -46,7 +46,7 @@ def router(
         service: of this room.
         database: that it reads.
         guard: lets in who has a permission.
-        reader: lets in who may read, cells too.
+        reader: lets in who may read, and the cells on the keyring.
         activity: tells in which environments each release is active.
     """
     routes = APIRouter()

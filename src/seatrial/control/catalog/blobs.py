@@ -184,12 +184,11 @@ def _append(file: IO[bytes], content: "hashlib._Hash", data: bytes) -> None:
 
 
 def _publish(path: Path, target: Path) -> None:
-    made = not target.parent.exists()
     target.parent.mkdir(exist_ok=True)
     path.replace(target)
     _sync(target.parent)
-    if made:
-        _sync(target.parent.parent)
+    # Always: whoever made that folder may be another process, and not have come so far.
+    _sync(target.parent.parent)
 
 
 def _sync(folder: Path) -> None:

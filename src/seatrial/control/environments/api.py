@@ -31,7 +31,7 @@ def router(
         service: of this room.
         database: that it reads.
         guard: lets in who has a permission.
-        reader: lets in who may read, cells too.
+        reader: lets in who may read, and cells, also those that no keyring lists yet.
         control: names of the keys of control's processes.
     """
     routes = APIRouter(tags=["environments"])

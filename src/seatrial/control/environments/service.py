@@ -19,6 +19,7 @@ from seatrial.control.environments import store
 from seatrial.control.environments.domain import (
     Cell,
     CellTokenRefused,
+    CellUnlisted,
     EnrolmentTokenRefused,
     Invitation,
     KeyTaken,
@@ -27,6 +28,7 @@ from seatrial.control.environments.domain import (
     ProfileDiffers,
     Replica,
     counting,
+    refuse_unfit,
 )
 from seatrial.control.identity.domain import Caller
 from seatrial.kit.clock import Clock
@@ -256,28 +258,38 @@ class Environments:
 
         return await self._database.read(found)
 
-    async def authorize_cell(self, text: str, cell: str | None = None) -> Replica:
+    async def authorize_cell(
+        self, text: str, cell: str | None = None, *, listed: bool = False
+    ) -> Replica:
         """The process of a cell that calls with the token `text`.
 
         Args:
             text: as it was handed in.
             cell: that it must be; None for any.
+            listed: it must be on the keyring in force.
 
         Raises:
             TokenMistyped, CellTokenRefused: the token is not good here.
             OtherCell: it belongs to another cell.
+            CellUnlisted: it must be on the keyring, and is not.
         """
         token = Token(text)
         if token.kind != CELL:
             raise CellTokenRefused(reason="it is a token of another kind")
         stored = token.stored()
-        replica = await self._database.read(
-            lambda connection: store.replica_by_token(connection, stored)
-        )
+
+        def found(connection: Connection) -> tuple[Replica | None, Keyring | None]:
+            replica = store.replica_by_token(connection, stored)
+            known = self.keyring(connection) if listed else None
+            return replica, None if known is None else known[0]
+
+        replica, keyring = await self._database.read(found)
         if replica is None:
             raise CellTokenRefused(reason="it is not known here")
         if cell is not None and replica.cell != cell:
             raise OtherCell(own=replica.cell, asked=cell)
+        if listed and not replica.listed(keyring):
+            raise CellUnlisted(cell=replica.cell)
         return replica
 
     def cells(self, connection: Connection, environment: str) -> tuple[Cell, ...]:
@@ -294,10 +306,12 @@ class Environments:
         Raises:
             EnvelopeUntrusted, EnvelopeOfOtherType: no pinned root signed it as a keyring.
             KeyringOlder: its version is not above that in force.
+            KeyringUnfit: a key in it is none, or has two holders.
             Invalid or TooLarge kinds: no envelope, or no keyring in it.
         """
         data = envelope.encode()
         keyring = open_keyring(data, roots=self._roots, at_least=1)
+        refuse_unfit(keyring)
 
         def put(connection: Connection) -> None:
             known = store.keyring(connection)

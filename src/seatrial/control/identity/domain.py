@@ -14,7 +14,7 @@ class TokenMissing(Unauthenticated):
 
     code = "token_missing"
     cause = "Control answers nobody whom it does not know."
-    remedy = "Send `Authorization: Bearer sea_…`; `seatrial login` keeps a token for the command."
+    remedy = "Send `Authorization: Bearer sea_…`; `seatrial keys new-token` makes a token."
 
 
 class TokenRefused(Unauthenticated):
@@ -22,7 +22,7 @@ class TokenRefused(Unauthenticated):
 
     code = "token_refused"
     cause = "It was revoked, has expired, or belongs to another control or to a cell."
-    remedy = "Ask somebody with the permission `admin` for a new one."
+    remedy = "Ask somebody with the permission `admin` for another: `seatrial keys new-token`."
 
 
 class PermissionMissing(Denied):
@@ -38,7 +38,7 @@ class TokenUnknown(NotFound):
 
     code = "token_unknown"
     cause = "The id was never given here; the token itself is not its id."
-    remedy = "List the tokens with `seatrial tokens list`."
+    remedy = "List the tokens with `GET /v1/tokens`."
 
 
 @dataclass(frozen=True, kw_only=True)
