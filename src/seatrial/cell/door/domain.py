@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from seatrial.contract.environments.profiles import PATH
+from seatrial.contract.releases.components import Model
 from seatrial.contract.runs.access import CellPermission
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import Denied, Invalid, NotFound, SeatrialError, Unauthenticated
@@ -229,7 +230,7 @@ class SlotTokenUnknown(Unauthenticated):
 
 
 class PromptUnknown(NotFound):
-    """The release {release} has no prompt {name!r}."""
+    """The agent {agent!r} has no prompt {name!r} in this run."""
 
     code = "prompt_unknown"
     cause = "The name is mistyped, or the prompt was added after this release was deployed."
@@ -287,8 +288,9 @@ class LocalSlot:
         run: its run.
         attempt: of the run.
         agent: the agent's slug.
-        release: whose pins and limits hold.
+        release: that it stands closest to; None where the agent was never deployed here.
         prompts: texts that go before those of drafts and release, by name.
+        models: pins that hold instead of the release's; None where those hold.
         owner: the id of the token that started it.
         expires: from when on it is left, unless there is a sign of life before.
     """
@@ -296,7 +298,8 @@ class LocalSlot:
     run: str
     attempt: int
     agent: str
-    release: Digest
+    release: Digest | None
     prompts: Mapping[str, str]
+    models: Mapping[str, Model] | None
     owner: str
     expires: datetime

@@ -1,13 +1,13 @@
 """Providers of models as data, which calls there are, and what is refused."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from seatrial.contract.environments.profiles import PATH
-from seatrial.contract.releases.components import Limits
+from seatrial.contract.releases.components import Limits, Model
 from seatrial.contract.releases.release import Release
 from seatrial.kit.errors import Conflict, Denied, Failed, Invalid, Limited
 
@@ -150,15 +150,18 @@ class Pins:
 
 
 def pins_of(release: Release) -> Pins:
-    """The pins of a release; a model may be pinned under several names and providers."""
+    """The pins of a release."""
+    return pinned(str(release.name), release.models.values(), release.limits)
+
+
+def pinned(release: str, models: Iterable[Model], limits: Limits) -> Pins:
+    """Pins by model; one model may be pinned under several names and providers."""
     providers: dict[str, tuple[str, ...]] = {}
-    for pin in release.models.values():
+    for pin in models:
         before = providers.get(pin.model, ())
         if pin.provider not in before:
             providers[pin.model] = (*before, pin.provider)
-    return Pins(
-        release=str(release.name), providers=MappingProxyType(providers), limits=release.limits
-    )
+    return Pins(release=release, providers=MappingProxyType(providers), limits=limits)
 
 
 def chosen(

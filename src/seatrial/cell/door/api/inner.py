@@ -7,7 +7,7 @@ from typing import Any, Final
 from seatrial.cell.door.service.prompts import Prompts
 from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.llms.domain import CallWithoutRun, Dialect, Route
-from seatrial.cell.llms.service.calls import ModelCalls
+from seatrial.cell.llms.service.calls import Exchange, ModelCalls
 from seatrial.cell.llms.service.refusals import body_of, headers_of
 from seatrial.kit.errors import SeatrialError
 from seatrial.kit.http.answers import answer_json
@@ -46,10 +46,10 @@ def inner_routes(slots: Slots, models: ModelCalls, prompts: Prompts) -> list[tup
         await answer_json(send, told)
 
     async def listed(scope: Scope, _receive: Receive, send: Send) -> None:
-        slot = (await slots.caller(scope)).slot
-        if slot.run is None:
+        caller = await slots.caller(scope)
+        if caller.slot.run is None:
             raise CallWithoutRun
-        pins = await models.pins(slot.release)
+        pins = caller.pins or await models.pins(caller.slot.release)
         data = [_pin(model, names[0]) for model, names in sorted(pins.providers.items())]
         await answer_json(send, _page(data))
 
@@ -63,9 +63,10 @@ def inner_routes(slots: Slots, models: ModelCalls, prompts: Prompts) -> list[tup
 
 def _calling(slots: Slots, models: ModelCalls, route: Route) -> App:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        slot = (await slots.caller(scope)).slot
-        with bound(run=slot.run, agent=slot.agent):
-            await models.call(slot, route, scope, receive, send)
+        caller = await slots.caller(scope)
+        exchange = Exchange(scope=scope, receive=receive, send=send)
+        with bound(run=caller.slot.run, agent=caller.slot.agent):
+            await models.call(caller.slot, route, exchange, pins=caller.pins)
 
     return _in_dialect(route.dialect, call)
 

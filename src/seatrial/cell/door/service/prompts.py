@@ -87,10 +87,7 @@ class Prompts:
         started, before = self._from.clock.now(), self._from.clock.steady()
         found = await self._draft(caller, slot.run, name)
         if found is None:
-            text = (await self._from.releases(slot.release)).prompts.get(name)
-            if text is None:
-                raise PromptUnknown(release=str(slot.release), name=name)
-            found = _fetched(name, text.text, draft=False)
+            found = await self._released(caller, name)
         ledger = await self._from.journal.ledger(slot.run, slot.attempt)
         intent = Intent(
             kind=CallKind.PROMPT,
@@ -109,6 +106,13 @@ class Prompts:
         )
         await self._from.journal.whole(ledger.next(CallKind.PROMPT), intent, result)
         return found
+
+    async def _released(self, caller: Insider, name: str) -> Fetched:
+        release = await self._from.releases(caller.slot.release) if caller.released else None
+        prompt = None if release is None else release.prompts.get(name)
+        if prompt is None:
+            raise PromptUnknown(agent=caller.slot.agent, name=name)
+        return _fetched(name, prompt.text, draft=False)
 
     async def listed(self, agent: str) -> list[Draft]:
         """Every draft of an agent, by name."""

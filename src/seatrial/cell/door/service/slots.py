@@ -13,7 +13,10 @@ from seatrial.cell.door.domain import (
 from seatrial.cell.door.service.access import presented
 from seatrial.cell.door.store import slots
 from seatrial.cell.hosts.domain import SlotIdentity
+from seatrial.cell.llms.domain import Pins, pinned
+from seatrial.contract.releases.components import Limits
 from seatrial.kit.clock import Clock
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.tokens import Token, TokenMistyped
 from seatrial.kit.database.database import Database
 from seatrial.kit.http.asgi import Scope
@@ -21,6 +24,9 @@ from seatrial.kit.http.requests import header
 
 HOSTED: Final = "slot"
 LOCAL: Final = "local"
+NOTHING: Final = Digest.of(b"")
+"""Stands for the release of local code whose agent has none."""
+
 _FRESH: Final = 0.5  # seconds that a local slot is remembered
 _MOST: Final = 1_000  # local slots remembered at once
 
@@ -35,12 +41,16 @@ class Insider:
     Attributes:
         slot: what its token stands for.
         local: whether the code runs on its author's machine.
+        released: whether the agent has a release here; local code may have none.
         prompts: texts that it brought along, by name.
+        pins: that it brought along; None where those of the release hold.
     """
 
     slot: SlotIdentity
     local: bool = False
+    released: bool = True
     prompts: Mapping[str, str] = field(default_factory=dict)
+    pins: Pins | None = None
 
 
 class Slots:
@@ -102,9 +112,15 @@ class Slots:
         identity = SlotIdentity(
             agent=slot.agent,
             environment=self._environment,
-            release=slot.release,
+            release=slot.release or NOTHING,
             slot=LOCAL,
             run=slot.run,
             attempt=slot.attempt,
         )
-        return Insider(slot=identity, local=True, prompts=slot.prompts)
+        released = slot.release is not None
+        pins = None
+        if slot.models is not None or not released:
+            pins = pinned("local code", (slot.models or {}).values(), Limits())
+        return Insider(
+            slot=identity, local=True, released=released, prompts=slot.prompts, pins=pins
+        )

@@ -7,6 +7,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from seatrial.cell.door.domain import LocalSlot
 from seatrial.cell.door.store.tables import SLOT
+from seatrial.contract.releases.components import Model
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import now
@@ -19,9 +20,12 @@ def add(connection: Connection, slot: LocalSlot, stored: str, ttl: timedelta) ->
             run=slot.run,
             stored=stored,
             agent=slot.agent,
-            release=str(slot.release),
+            release=None if slot.release is None else str(slot.release),
             attempt=slot.attempt,
             prompts=dict(slot.prompts),
+            models=None
+            if slot.models is None
+            else {name: pin.document() for name, pin in slot.models.items()},
             owner=slot.owner,
             expires=now(ttl),
         )
@@ -63,8 +67,11 @@ def _slot(row: Row[Any]) -> LocalSlot:
         run=row.run,
         attempt=row.attempt,
         agent=row.agent,
-        release=Digest.parse(row.release),
+        release=None if row.release is None else Digest.parse(row.release),
         prompts=row.prompts,
+        models=None
+        if row.models is None
+        else {name: Model.read(pin) for name, pin in row.models.items()},
         owner=row.owner,
         expires=row.expires,
     )

@@ -42,9 +42,10 @@ SLOT: Final = Table(
     Column("run", Text, primary_key=True),
     Column("stored", Text, nullable=False, unique=True),
     Column("agent", Text, nullable=False),
-    Column("release", Text, nullable=False),
+    Column("release", Text),
     Column("attempt", Int64, nullable=False),
     Column("prompts", Json, nullable=False),
+    Column("models", Json),
     Column("owner", Text, nullable=False),
     Column("expires", UtcDateTime, nullable=False),
 )

@@ -90,6 +90,15 @@ class Surroundings:
     bounds: CallBounds = CallBounds()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """A request as the server hands it over."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+
+
 class ModelCalls:
     """The way from an agent to its models."""
 
@@ -109,9 +118,20 @@ class ModelCalls:
         return found
 
     async def call(
-        self, caller: SlotIdentity, route: Route, scope: Scope, receive: Receive, send: Send
+        self,
+        caller: SlotIdentity,
+        route: Route,
+        exchange: Exchange,
+        *,
+        pins: Pins | None = None,
     ) -> None:
         """Pass one call on, and its answer back.
+
+        Args:
+            caller: who calls.
+            route: what.
+            exchange: the request and where its answer goes.
+            pins: that hold instead of those of the caller's release.
 
         Raises:
             CallWithoutRun: no run is in the slot.
@@ -121,12 +141,12 @@ class ModelCalls:
             the answer has begun, the connection must be cut.
             ClientGone: the agent gave up; the provider was told.
         """
-        arrived = self._around.clock.steady()
+        arrived, scope = self._around.clock.steady(), exchange.scope
         if caller.run is None or caller.attempt is None:
             raise CallWithoutRun
         if header(scope, b"content-encoding") not in {None, b"identity"}:
             raise ModelCallMalformed(reason="it is compressed")
-        body = await read_body(scope, receive, limit=self._around.bounds.request)
+        body = await read_body(scope, exchange.receive, limit=self._around.bounds.request)
         ledger = await self._around.journal.ledger(caller.run, caller.attempt)
         wanted = asked(body)
         intent = Intent(
@@ -139,7 +159,7 @@ class ModelCalls:
             request_bytes=len(body),
         )
         try:
-            pins = await self.pins(caller.release)
+            pins = pins or await self.pins(caller.release)
             known = self._around.providers
             provider = chosen(self._around.environment, pins, known, route, wanted.model)
             refuse_spent(pins.limits, ledger.totals.calls, ledger.totals.cost_usd)
@@ -147,7 +167,7 @@ class ModelCalls:
         except SeatrialError as error:
             await self._write_refusal(ledger, intent, error, arrived)
             raise
-        exchange = _Exchange(
+        passing = _Passing(
             around=self._around,
             provider=provider,
             route=route,
@@ -164,7 +184,7 @@ class ModelCalls:
             body=body,
             timeouts=self._around.bounds.timeouts,
         )
-        told = await exchange.run(request, receive, send)
+        told = await passing.run(request, exchange.receive, exchange.send)
         self._compare(caller, provider, wanted.model, told)
 
     async def _write_refusal(
@@ -201,7 +221,7 @@ class ModelCalls:
 
 
 @dataclass(kw_only=True)
-class _Exchange:
+class _Passing:
     """One call under way: its two rows, and what is known of it so far."""
 
     around: Surroundings
