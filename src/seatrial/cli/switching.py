@@ -9,7 +9,9 @@ from typing import Final
 from seatrial.cli.reaching import Reached
 from seatrial.cli.servers.domain import GatesUnmet, GenerationAbandoned, PlanUnlike, SwitchSlow
 from seatrial.contract.environments.profiles import rules_of
+from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.statements import Order, Verb, instant
+from seatrial.contract.releases.closure import Active, Closure
 from seatrial.contract.releases.release import parse_name
 from seatrial.contract.switch.api import (
     CellRow,
@@ -39,16 +41,43 @@ _HELD: Final = 2  # seconds that control may hold an answer until something has 
 _GLANCE: Final = 0.05  # seconds between two questions, should it not hold them
 
 
-def checked(plan: Plan, environment: str, asked: PlanRequest) -> Plan:
-    """The plan, if it is nothing else than what was asked for.
+async def planned(servers: Reached, environment: str, asked: PlanRequest) -> Plan:
+    """Control's plan, if it is nothing else than what was asked for, and shows all that it does.
 
     Raises:
         PlanUnlike: another environment or verb, other agents, other rules; says which.
+        SeatrialError: what control refuses.
     """
-    reason = _unlike(plan, environment, asked)
+    plan = await servers.control.plan(environment, asked)
+    reason = _unlike(plan, environment, asked) or await _baseless(servers, plan)
     if reason:
         raise PlanUnlike(reason=reason)
     return plan
+
+
+async def _baseless(servers: Reached, plan: Plan) -> str:
+    """Why the changes that a plan shows do not lead from what is active to its closure.
+
+    Cells know what is active, and take an order for that base alone. So if undoing the changes
+    shown gives that base, nothing is changed unseen.
+    """
+    agents = dict(plan.closure.agents)
+    for change in plan.changes:
+        agents.pop(change.agent, None)
+        if change.before:
+            row, _ = await servers.control.release(change.before)
+            agents[change.agent] = Active(release=row.release, name=change.before)
+    known = [plan.closure.rules, *(rules_of(each, plan.environment) for each in Profile)]
+    bases = {
+        Closure(environment=plan.environment, agents=agents, rules=rules).digest
+        for rules in known
+        if rules.digest == plan.rules
+    }
+    # Rules of another version cannot be recomputed here; then releases are bound by the gate
+    # `coherent` alone, under which a change of rules changes no release.
+    if plan.base in bases or (not bases and plan.verb is Verb.CONFIGURE):
+        return ""
+    return "what it shows does not lead from what is active to what would be signed"
 
 
 def _unlike(plan: Plan, environment: str, asked: PlanRequest) -> str:

@@ -13,7 +13,7 @@ from seatrial.cli.project.release import Built, Project, build_release, open_pro
 from seatrial.cli.reaching import Reached, access_option, reaching
 from seatrial.cli.servers.domain import PlanUnlike
 from seatrial.cli.surroundings import surroundings
-from seatrial.cli.switching import checked
+from seatrial.cli.switching import planned
 from seatrial.cli.talk import progress, say, where
 from seatrial.contract.evidence.statements import Provenance, Verb, instant
 from seatrial.contract.switch.api import DeployRequest, GenerationRow, Plan, PlanRequest, ReleaseRow
@@ -93,7 +93,7 @@ async def _deployed(
     if row.release != built.release.name:
         raise PlanUnlike(reason=f"it calls the release {row.release}, not {built.release.name}")
     asked = PlanRequest(verb=Verb.DEPLOY, agents={slug: str(built.release.name)})
-    plan = checked(await servers.control.plan(environment, asked), environment, asked)
+    plan = await planned(servers, environment, asked)
     if _nothing(plan):
         say(f"{row.name} is active in {environment} already")
         return row, None

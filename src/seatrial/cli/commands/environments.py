@@ -8,7 +8,7 @@ from seatrial.cli import showing
 from seatrial.cli.commands.promote import show_generation
 from seatrial.cli.ordering import Manner, carried_out, order_options
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
-from seatrial.cli.switching import checked
+from seatrial.cli.switching import planned
 from seatrial.cli.talk import say, where
 from seatrial.contract.environments.profiles import PATH, rules_of
 from seatrial.contract.environments.rules import Profile, Rules
@@ -106,7 +106,7 @@ def profile_command(
 
     async def use(servers: Reached) -> tuple[Plan, GenerationRow | None]:
         asked = PlanRequest(verb=Verb.CONFIGURE, profile=wanted)
-        plan = checked(await servers.control.plan(environment, asked), environment, asked)
+        plan = await planned(servers, environment, asked)
         say(_rules(plan.closure.rules))
         say(showing.gates(plan.gates))
         if dry_run or plan.closure.digest == plan.base:

@@ -8,7 +8,7 @@ from seatrial.cli import showing
 from seatrial.cli.ordering import Manner, carried_out, order_options
 from seatrial.cli.reaching import Reached, access_option, reaching
 from seatrial.cli.servers.domain import GatesUnmet
-from seatrial.cli.switching import blocking, checked
+from seatrial.cli.switching import blocking, planned
 from seatrial.cli.talk import say, where
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.releases.difference import ComponentChange, difference
@@ -59,7 +59,7 @@ def promote(  # noqa: PLR0913 - one parameter for each option
     looking = dry_run or why_not
 
     async def use(servers: Reached) -> tuple[Plan, Differences, GenerationRow | None]:
-        plan = checked(await servers.control.plan(environment, asked), environment, asked)
+        plan = await planned(servers, environment, asked)
         found = {} if why_not else await differences(servers, plan)
         if looking or plan.closure.digest == plan.base:
             return plan, found, None

@@ -8,7 +8,7 @@ from seatrial.cli import showing
 from seatrial.cli.commands.promote import show_generation
 from seatrial.cli.ordering import Manner, carried_out, followed, order_options
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
-from seatrial.cli.switching import checked
+from seatrial.cli.switching import planned
 from seatrial.cli.talk import confirm, say, where
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.switch.api import GenerationRow, Plan, PlanRequest
@@ -47,7 +47,7 @@ def rollback(
 
     async def use(servers: Reached) -> tuple[Plan, GenerationRow | None]:
         asked = PlanRequest(verb=Verb.ROLLBACK, to=to)
-        plan = checked(await servers.control.plan(environment, asked), environment, asked)
+        plan = await planned(servers, environment, asked)
         say(showing.changes(plan))
         if dry_run or plan.closure.digest == plan.base:
             return plan, None
