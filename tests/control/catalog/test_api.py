@@ -166,7 +166,7 @@ def test_a_blob_that_stalls_is_given_up(served: Served, monkeypatch: pytest.Monk
         return await call(served.app, scope("PUT", f"/v1/blobs/{NAMED}", headers), stalling)
 
     answer = wait(main())
-    assert (answer.status, answer.json["code"]) == (408, "blob_stalled")
+    assert (answer.status, answer.json["code"]) == (408, "upload_stalled")
     assert files(served) == []
 
 
@@ -193,7 +193,7 @@ def test_a_blob_goes_in_and_comes_out_for_people_and_cells(served: Served) -> No
 
 @pytest.mark.parametrize(
     ("body", "status", "code"),
-    [(BLOB[:-1], 400, "blob_altered"), (b"x" * (LARGEST + 1), 413, "blob_too_large")],
+    [(BLOB[:-1], 400, "upload_altered"), (b"x" * (LARGEST + 1), 413, "upload_too_large")],
 )
 def test_a_blob_that_is_another_leaves_nothing(
     served: Served, body: bytes, status: int, code: str

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from seatrial.control.catalog.blobs import FolderBlobs
 from seatrial.control.catalog.domain import (
-    BlobAltered,
     BlobLost,
     BlobMissing,
     BlobsUnusable,
-    BlobTooLarge,
+    UploadAltered,
+    UploadTooLarge,
 )
 from seatrial.kit.clock import VirtualClock
 from seatrial.kit.crypto.digests import Digest
@@ -71,7 +71,7 @@ def test_what_is_missing_is_told_in_order(blobs: FolderBlobs) -> None:
 def test_bytes_that_are_others_leave_nothing(
     blobs: FolderBlobs, tmp_path: Path, sent: bytes
 ) -> None:
-    with pytest.raises(BlobAltered):
+    with pytest.raises(UploadAltered):
         wait(blobs.put(Digest.of(b"blob"), parts(*[bytes([each]) for each in sent])))
     assert files(tmp_path) == []
 
@@ -87,7 +87,7 @@ def test_an_endless_blob_is_refused_before_it_fills_the_disk(
             read += 1 << 16
             yield b"x" * (1 << 16)
 
-    with pytest.raises(BlobTooLarge):
+    with pytest.raises(UploadTooLarge):
         wait(blobs.put(Digest.of(b""), endless()))
     assert read <= LARGEST + (1 << 16)
     assert files(tmp_path) == []

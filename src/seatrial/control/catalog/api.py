@@ -22,7 +22,7 @@ from seatrial.contract.switch.answers import (
 )
 from seatrial.contract.switch.api import DeployRequest, Missing, Permission, ReleaseRow
 from seatrial.control.catalog.blobs import Blob
-from seatrial.control.catalog.domain import BlobMissing, BlobStalled
+from seatrial.control.catalog.domain import BlobMissing, UploadStalled
 from seatrial.control.catalog.service import Activity, Catalog
 from seatrial.control.identity.domain import Caller, Dependency, Guard
 from seatrial.kit.crypto.digests import Digest
@@ -206,7 +206,7 @@ async def _parts(request: Request, digest: Digest) -> AsyncGenerator[bytes, None
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise BlobStalled(digest=str(digest), seconds=_STALL) from None
+            raise UploadStalled(digest=str(digest), seconds=_STALL) from None
         except ClientDisconnect:
             raise ClientGone from None
         yield part

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from seatrial.control.catalog.domain import (
-    BlobAltered,
     BlobLost,
     BlobMissing,
     BlobsUnusable,
-    BlobTooLarge,
+    UploadAltered,
+    UploadTooLarge,
 )
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.ids import Ids
@@ -48,8 +48,8 @@ class Blobs(Protocol):
         """Keep the blob `digest`, whole or not at all; its size in bytes.
 
         Raises:
-            BlobAltered: the bytes are others.
-            BlobTooLarge: there are too many; found before they are kept.
+            UploadAltered: the bytes are others.
+            UploadTooLarge: there are too many; found before they are kept.
             BlobsUnusable: it cannot be kept now.
         """
         ...
@@ -96,7 +96,7 @@ class FolderBlobs:
             with file:
                 size, found = await self._written(digest, file, parts)
             if found != digest:
-                raise BlobAltered(digest=str(digest), found=str(found))
+                raise UploadAltered(digest=str(digest), found=str(found))
             with _usable():
                 await to_thread(_publish, path, self._path(digest))
         finally:
@@ -142,7 +142,7 @@ class FolderBlobs:
         async for part in parts:
             size += len(part)
             if size > self._largest:
-                raise BlobTooLarge(digest=str(digest), limit=self._largest)
+                raise UploadTooLarge(digest=str(digest), limit=self._largest)
             batch += part
             if len(batch) >= _BATCH:
                 await to_thread(_append, file, content, bytes(batch))

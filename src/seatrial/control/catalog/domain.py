@@ -57,26 +57,26 @@ class BlobMissing(NotFound):
     remedy = "Deploy again the release that needs it; blobs that are here are not sent twice."
 
 
-class BlobAltered(Invalid):
+class UploadAltered(Invalid):
     """The blob sent as {digest} is {found}."""
 
-    code = "blob_altered"
+    code = "upload_altered"
     cause = "A blob is named by its content; these bytes were cut or changed on the way."
     remedy = "Send it again; if it repeats, build the release anew."
 
 
-class BlobTooLarge(TooLarge):
+class UploadTooLarge(TooLarge):
     """The blob {digest} is larger than {limit} bytes."""
 
-    code = "blob_too_large"
+    code = "upload_too_large"
     cause = "Bundles and wheels are bounded, so that one sender cannot fill the disk at once."
-    remedy = "Make it smaller, or raise `catalog.blob_limit` in control's settings."
+    remedy = "Make it smaller: leave data and models out of the bundle and the wheels."
 
 
-class BlobStalled(Invalid):
+class UploadStalled(Invalid):
     """The blob {digest} did not arrive in time ({seconds:g} s allowed for a part)."""
 
-    code = "blob_stalled"
+    code = "upload_stalled"
     cause = "The sender announced a blob and sends it too slowly, or not at all."
     remedy = "Send it again; if it repeats, look at the network between."
     status = 408
