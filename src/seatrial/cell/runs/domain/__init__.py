@@ -1,0 +1,1 @@
+"""What runs are, what may become of them, and the rules that decide; no I/O."""

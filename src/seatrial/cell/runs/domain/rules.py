@@ -1,0 +1,283 @@
+"""The rules of runs, each a function of values."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from seatrial.cell.hosts.domain import (
+    HostExited,
+    HostsClosed,
+    HostTimedOut,
+    HostUnstartable,
+    RunTimedOut,
+)
+from seatrial.cell.runs.domain.refusals import (
+    GenerationBehind,
+    KeyReused,
+    LeaseExpired,
+    RunRefused,
+    RunStateConflict,
+    SlotTimedOut,
+)
+from seatrial.cell.runs.domain.values import EventKind, Failure, Run, RunEvent, Session, Stretch
+from seatrial.contract.runs.states import Lane, RunState
+from seatrial.kit.crypto.digests import Digest
+
+# --- States -------------------------------------------------------------------------------------
+
+_Q, _R, _W = RunState.QUEUED, RunState.RUNNING, RunState.WAITING
+_S, _F, _C = RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED
+LEGAL: Final[Mapping[RunState, frozenset[RunState]]] = MappingProxyType(
+    {
+        _Q: frozenset({_R, _C}),
+        _R: frozenset({_Q, _W, _S, _F, _C}),
+        _W: frozenset({_Q, _F, _C}),
+        _S: frozenset(),
+        _F: frozenset({_Q}),  # redrive
+        _C: frozenset(),
+    }
+)
+"""To which states each state may pass on. What succeeded or was cancelled stays so."""
+
+
+def refuse_move(run: str, state: RunState, to: RunState, wish: str) -> None:
+    """Raise `RunStateConflict` where a run may not pass from `state` to `to`."""
+    if to not in LEGAL[state]:
+        raise RunStateConflict(run=run, state=str(state), wish=wish)
+
+
+# --- Retries ------------------------------------------------------------------------------------
+
+PASSING: Final = frozenset(
+    {
+        HostExited.code,
+        HostsClosed.code,
+        HostTimedOut.code,
+        HostUnstartable.code,
+        LeaseExpired.code,
+        RunTimedOut.code,
+        SlotTimedOut.code,
+        "internal_fault",
+    }
+)
+"""Failures whose reason may be gone on the next try: the host died, was not to be had, or timed
+out. All others come again: an entry that is missing, an output that is too large."""
+
+FIRST_PAUSE: Final = 1.0  # seconds
+LONGEST_PAUSE: Final = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tries:
+    """How often a run may be tried.
+
+    An exception that the agent itself raises is its answer, and is not asked for again, unless
+    the release's limits say `attempts`: whoever sets that wants its failures tried again, and
+    knows that the agent can bear it.
+
+    Attributes:
+        passing: where the reason is passing.
+        own: where the agent raised.
+    """
+
+    passing: int
+    own: int
+
+    @classmethod
+    def of(cls, attempts: int | None, fallback: int) -> "Tries":
+        """What a release's limit means; `fallback` is the cell's for those without one."""
+        return cls(passing=attempts or fallback, own=attempts or 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Next:
+    """What follows a failed attempt.
+
+    Attributes:
+        pause: seconds until the next try; None for no further one.
+        dead: there is none because the tries are used up.
+    """
+
+    pause: float | None
+    dead: bool = False
+
+
+def after_failure(code: str, *, own: bool, tried: int, tries: Tries, chance: float) -> Next:
+    """What follows when try number `tried` failed with `code`.
+
+    Args:
+        code: of the failure.
+        own: the agent itself failed, so the code is its word and proves nothing.
+        tried: tries so far that count, this one included.
+        tries: the bounds.
+        chance: from [0, 1), drawn anew each time: full jitter.
+    """
+    passing = not own and code in PASSING
+    bound = tries.own if own else tries.passing if passing else 1
+    if tried >= bound:
+        return Next(pause=None, dead=passing or bound > 1)
+    return Next(pause=chance * ceiling(tried))
+
+
+def ceiling(tried: int) -> float:
+    """The longest pause after try number `tried`, in seconds: 1, 2, 4 … 60."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(tried, 1) - 1, 10))
+
+
+# --- The queue ----------------------------------------------------------------------------------
+
+STEP: Final = 5.0  # seconds of one priority
+BATCH_WAIT: Final = 300.0
+
+_PRIORITIES: Final = range(10)
+
+
+def handicap(lane: Lane, priority: int) -> timedelta:
+    """How much later than it came a run stands in the queue.
+
+    The queue is in order of arrival plus this, so it ages by itself: a batch run is overtaken by
+    those alone that come within the next 300 to 345 s, and then it is its turn.
+    """
+    if priority not in _PRIORITIES:
+        raise RunRefused(reason=f"`priority` is 0 to 9, not {priority}")
+    seconds = priority * STEP + (BATCH_WAIT if lane is Lane.BATCH else 0.0)
+    return timedelta(seconds=seconds)
+
+
+# --- Sessions -----------------------------------------------------------------------------------
+
+
+def moves(session: Session, *, moved_at: int, idle_seconds: float, now: datetime) -> bool:
+    """Whether the next run of a session takes the present release instead of the session's own.
+
+    Args:
+        session: as it stands.
+        moved_at: the last generation made by a rollback or a revocation.
+        idle_seconds: after so long without a run it may move.
+        now: the time.
+    """
+    if session.generation < moved_at:
+        return True
+    return now - session.last > timedelta(seconds=idle_seconds)
+
+
+def refuse_behind(generation: int, seen: int | None) -> None:
+    """Raise `GenerationBehind` if the caller has met a newer generation than this cell's."""
+    if seen is not None and seen > generation:
+        raise GenerationBehind(generation=generation, seen=seen)
+
+
+# --- Idempotency --------------------------------------------------------------------------------
+
+
+def refuse_other(key: str, *, known: tuple[str, str], asked: tuple[str, str]) -> None:
+    """Raise `KeyReused` unless digest of the body and caller are those of the first request.
+
+    The caller too: whoever guesses another's key must not be told the answer.
+    """
+    if known != asked:
+        raise KeyReused(key=key)
+
+
+# --- What failed -------------------------------------------------------------------------------
+
+_LONGEST_CODE: Final = 100  # characters
+_LONGEST_MESSAGE: Final = 4_000
+
+
+def failure(code: str, message: str) -> Failure:
+    """A failure whose text every database takes, whatever an agent put into it."""
+    return Failure(
+        code=_kept(code, _LONGEST_CODE) or "failure_unnamed",
+        message=_kept(message, _LONGEST_MESSAGE),
+    )
+
+
+def _kept(text: str, most: int) -> str:
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+# --- What callers may name ----------------------------------------------------------------------
+
+_SESSION: Final = re.compile(r"[!-.0-\[\]-~]{1,200}\Z")
+_KEY: Final = re.compile(r"[!-~]{1,255}\Z")
+_TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_MOST_TAGS: Final = 20
+_LONGEST_TAG: Final = 256
+
+
+def refuse_names(*, session: str | None, key: str | None, tags: Mapping[str, str]) -> None:
+    """Raise `RunRefused` for a session, key or tag that cannot be kept or be asked for again."""
+    if session is not None and not _SESSION.match(session):
+        raise RunRefused(
+            reason="`session` is 1 to 200 visible ASCII characters without slash and backslash"
+        )
+    if key is not None and not _KEY.match(key):
+        raise RunRefused(reason="`Idempotency-Key` is 1 to 255 visible ASCII characters")
+    if len(tags) > _MOST_TAGS:
+        raise RunRefused(reason=f"there are more than {_MOST_TAGS} tags")
+    for name, value in tags.items():
+        if not _TAG.match(name):
+            raise RunRefused(
+                reason="a tag's name is 1 to 64 letters, digits, dots, hyphens or underscores"
+            )
+        if len(value) > _LONGEST_TAG or not value.isprintable():
+            raise RunRefused(reason=f"a tag's value is at most {_LONGEST_TAG} printable characters")
+
+
+# --- Events -------------------------------------------------------------------------------------
+
+SPAN: Final = 1_000_000_000
+"""Room for the events of one attempt. Each attempt has a span of its own, so that ids rise even
+where the newest events of a dead worker were lost, and need not be counted before writing."""
+
+ACCEPTED_SEQ: Final = 1
+STARTED_SEQ: Final = 2
+_FIRST_CHUNK: Final = 3
+
+
+def first_chunk(attempt: int) -> int:
+    """Seq of the first chunk of an attempt."""
+    return (attempt - 1) * SPAN + _FIRST_CHUNK
+
+
+def restarted_seq(attempt: int) -> int:
+    """Seq of the event that says that `attempt` will not be the last."""
+    return attempt * SPAN + 1
+
+
+def ended_seq(attempt: int) -> int:
+    """Seq of the end in `attempt`; 0 for a run that was never begun."""
+    return max(attempt, 1) * SPAN
+
+
+def events(run: Run, kept: Sequence[Stretch], after: int) -> list[RunEvent]:
+    """Every event of `run` later than `after`; beginning and end are read from the run itself.
+
+    Args:
+        run: as it stands.
+        kept: its stretches, in order.
+        after: the last seq that the listener has; 0 for none.
+    """
+    found = []
+    if after < ACCEPTED_SEQ:
+        found.append(RunEvent(seq=ACCEPTED_SEQ, kind=EventKind.ACCEPTED, run=run))
+    if after < STARTED_SEQ and run.started is not None:
+        found.append(RunEvent(seq=STARTED_SEQ, kind=EventKind.STARTED, run=run))
+    for stretch in kept:
+        for seq, data in enumerate(stretch.parts, stretch.first):
+            if seq > after:
+                found.append(RunEvent(seq=seq, kind=stretch.kind, data=data))
+    end = ended_seq(run.attempt)
+    if run.over and end > after:
+        found.append(RunEvent(seq=end, kind=EventKind.ENDED, run=run))
+    return found
+
+
+def seed(run: str) -> int:
+    """The seed of a run's random numbers, the same on every attempt."""
+    return int(Digest.of(run.encode()).hex[:12], 16)

@@ -1,0 +1,1 @@
+"""Use cases of runs: accept, carry out, end, judge, show."""

@@ -1,0 +1,1 @@
+"""The tables of runs, and every statement on them."""
