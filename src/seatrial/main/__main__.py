@@ -2,4 +2,5 @@
 
 from seatrial.main.command import main
 
-main()
+if __name__ == "__main__":  # the catalogue of errors imports every module
+    main()
