@@ -34,7 +34,7 @@ class PermissionMissing(Denied):
 
 
 class TokenUnknown(NotFound):
-    """There is no token with the id {id!r}."""
+    """Control has no token with the id {id!r}."""
 
     code = "token_unknown"
     cause = "The id was never given here; the token itself is not its id."
