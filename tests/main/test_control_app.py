@@ -239,7 +239,11 @@ def test_the_api_describes_itself_without_pages_from_elsewhere(app: App) -> None
     assert answer.status == 200
     assert answer.json["info"]["title"] == "Seatrial control"
     assert answer.json["info"]["version"] == "1.2.3"
-    assert "/v1/notes" in answer.json["paths"]
+    responses = answer.json["paths"]["/v1/notes"]["post"]["responses"]
+    assert set(responses) == {"200", "default"}  # errors are problems, never FastAPI's own 422
+    assert "application/problem+json" in responses["default"]["content"]
+    assert "HTTPValidationError" not in answer.body.decode()
+    assert asked(app, scope("GET", "/v1/openapi.json")).json == answer.json
 
 
 def test_a_real_server_gives_the_same_answers(app: App) -> None:

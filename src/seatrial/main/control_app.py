@@ -25,6 +25,23 @@ STREAMED: Final = (("PUT", "/v1/blobs/"),)
 _CAUGHT: Final = "seatrial.caught"
 _MOST_FINDINGS: Final = 20
 _AT_ONCE: Final = 256 << 10  # bytes that are read on the loop itself
+_PROBLEM: Final[dict[str, Any]] = {
+    "title": "Problem",
+    "description": "Any error, as problem details (RFC 9457).",
+    "type": "object",
+    "properties": {
+        "status": {"type": "integer"},
+        **{
+            name: {"type": "string"}
+            for name in ("type", "title", "detail", "code", "cause", "remedy", "instance")
+        },
+    },
+    "required": ["type", "title", "status", "detail", "code", "cause", "remedy"],
+}
+_REFUSED: Final[dict[str, Any]] = {
+    "description": "Refused; `code` tells why, `remedy` what to do.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 
 
 class RequestInvalid(Invalid):
@@ -46,7 +63,7 @@ def control_app(
         version: of Seatrial, for the OpenAPI document at `/v1/openapi.json`.
         body_limit: bytes that a JSON body may have.
     """
-    api = FastAPI(
+    api = _Api(
         title="Seatrial control",
         summary="Decides what may run where: releases, evidence, promotions.",
         version=version,
@@ -60,6 +77,24 @@ def control_app(
         api.include_router(router)
     api.add_middleware(_Carrier)
     return ErrorBoundary(_Frame(api, body_limit), ids)
+
+
+class _Api(FastAPI):
+    """Describes errors as they are answered: FastAPI would promise a 422 of its own shape."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            schemas["Problem"] = _PROBLEM
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    operation["responses"].pop("422", None)
+                    operation["responses"]["default"] = _REFUSED
+        return self.openapi_schema or {}
 
 
 class _Frame:
