@@ -10,13 +10,14 @@ import orjson
 
 from seatrial.cell.switch.domain import ControlRefused
 from seatrial.cell.switch.service.ports import Answer
-from seatrial.contract.evidence.keyring import sign_keyring
+from seatrial.contract.evidence.keyring import CellReplica, Keyring, sign_keyring
 from seatrial.contract.evidence.statements import CellReport, Commit, Proposal, RunFacts, Step, Verb
 from seatrial.contract.releases.closure import Closure
 from seatrial.contract.releases.release import Release
+from seatrial.contract.switch.api import EnrolAnswer, EnrolRequest
 from seatrial.contract.switch.desired import Desired, Heard, Ordered
 from seatrial.kit.crypto.digests import Digest
-from seatrial.kit.crypto.signing import SigningKey
+from seatrial.kit.crypto.signing import SigningKey, VerifyKey
 from seatrial.kit.http.client import PeerUnreachable
 from tests.contract.making import NOW, Crew, closure
 
@@ -103,8 +104,10 @@ class FakeControl:
     reports: list[CellReport] = field(default_factory=list)
     facts: list[tuple[Digest, RunFacts]] = field(default_factory=list)
     asked: int = 0
-    _rings: dict[int, str] = field(default_factory=dict)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    replicas: list[CellReplica] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    _rings: dict[int, tuple[Keyring, str]] = field(default_factory=dict)
+    _listeners: set[asyncio.Event] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.generations[0] = (closure(environment=self.environment), Verb.CONFIGURE, (), 0)
@@ -146,14 +149,43 @@ class FakeControl:
         self.tell()
 
     def tell(self) -> None:
-        self._news.set()
+        for news in self._listeners:
+            news.set()
 
     def keyring(self) -> str:
         """The keyring in force; each version is made once."""
         if self.version not in self._rings:
-            made = sign_keyring(self.crew.keyring(self.version), self.crew.root)
-            self._rings[self.version] = made.decode()
-        return self._rings[self.version]
+            ring = self._ring()
+            self._rings[self.version] = ring, sign_keyring(ring, self.crew.root).decode()
+        return self._rings[self.version][1]
+
+    def _ring(self) -> Keyring:
+        ring = self.crew.keyring(self.version)
+        if not self.replicas:
+            return ring
+        cells = tuple(
+            cell.model_copy(update={"replicas": tuple(self.replicas)})
+            if cell.name == self.environment
+            else cell
+            for cell in ring.cells
+        )
+        return ring.model_copy(update={"cells": cells})
+
+    @property
+    def _keys(self) -> tuple[VerifyKey, ...]:
+        self.keyring()
+        return self._rings[self.version][0].keys_of_cell(self.environment)
+
+    def enrol(self, asked: EnrolRequest) -> EnrolAnswer:
+        """Take a cell's process in, and sign a keyring that names it."""
+        if asked.token not in self.tokens:
+            raise ControlRefused(status=401, call="POST", reason="unknown token")
+        self.tokens.discard(asked.token)
+        self.replicas.append(CellReplica(signing=asked.signing, sealing=asked.sealing))
+        self.version += 1
+        return EnrolAnswer(
+            token="t0ken", cell=self.environment, environment=self.environment, region="local"
+        )
 
     def desired_document(self) -> Desired:
         return Desired(
@@ -183,8 +215,9 @@ class FakeControl:
     def text(self) -> str:
         return orjson.dumps(self.desired_document().document()).decode()
 
-    async def desired(self, etag: str) -> Answer | None:
+    async def desired(self, etag: str, current: int) -> Answer | None:
         self._reached()
+        assert current <= self.current
         self.asked += 1
         found = str(Digest.of_json(self._state()))
         return None if found == etag else Answer(text=self.text, etag=found)
@@ -199,11 +232,15 @@ class FakeControl:
 
     async def changes(self) -> AsyncGenerator[None, None]:
         self._reached()
-        yield None
-        while not self.gone:
-            await self._news.wait()
-            self._news.clear()
-            yield None
+        news = asyncio.Event()
+        self._listeners.add(news)
+        try:
+            while not self.gone:
+                yield None
+                await news.wait()
+                news.clear()
+        finally:
+            self._listeners.discard(news)
 
     async def release(self, digest: Digest) -> object:
         self._reached()
@@ -222,8 +259,7 @@ class FakeControl:
     async def report(self, envelope: bytes) -> None:
         self._reached()
         self._taken()
-        keys = self.crew.keyring().keys_of_cell(self.environment)
-        subject, report, _ = CellReport.verified(envelope, keys)
+        subject, report, _ = CellReport.verified(envelope, self._keys)
         assert (report.cell, report.environment) == (self.environment, self.environment)
         if report.generation in self.generations:
             assert subject == self.closure_of(report.generation).digest
@@ -246,8 +282,7 @@ class FakeControl:
     async def evidence(self, envelope: bytes) -> None:
         self._reached()
         self._taken()
-        keys = self.crew.keyring().keys_of_cell(self.environment)
-        release, facts, _ = RunFacts.verified(envelope, keys)
+        release, facts, _ = RunFacts.verified(envelope, self._keys)
         self.facts.append((release, facts))
 
     def _reached(self) -> None:
@@ -280,15 +315,18 @@ class FakeWarmer:
     """Warms nothing; fails as told.
 
     Attributes:
-        warmed: names of releases, in order.
+        asked: names of releases, in order.
+        warmed: likewise, of those that became warm.
         failing: raised instead, by the release's name.
     """
 
+    asked: list[Digest] = field(default_factory=list)
     warmed: list[Digest] = field(default_factory=list)
     failing: dict[Digest, Exception] = field(default_factory=dict)
     hold: asyncio.Event | None = None
 
     async def warm(self, release: Release) -> None:
+        self.asked.append(release.name)
         if self.hold is not None:
             await self.hold.wait()
         error = self.failing.get(release.name)

@@ -32,10 +32,10 @@ class HttpControl:
         self._cell = f"/v1/cells/{cell}"
         self._headers = (("authorization", f"Bearer {token}"),)
 
-    async def desired(self, etag: str) -> Answer | None:
+    async def desired(self, etag: str, current: int) -> Answer | None:
         """See `Control.desired`."""
         asked = (("if-none-match", etag),) if etag else ()
-        request = self._request("GET", f"{self._cell}/desired", headers=asked)
+        request = self._request("GET", f"{self._cell}/desired?current={current}", headers=asked)
         async with self._client.send(request) as response:
             if response.status == 304:
                 return None

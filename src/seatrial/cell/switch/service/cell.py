@@ -108,7 +108,7 @@ class CellSwitch:
             oldest=oldest,
         )
         preparer = Preparer(database, self._line, around.blobs, around.warmer, clock)
-        self._mirror = Mirror(database, preparer, clock, around.on_flip)
+        self._mirror = Mirror(database, preparer, clock, self._told)
         self._switcher = Switcher(database, myself, self._line, preparer, clock, self._mirror.wake)
         self._follower = Follower(database, self._line, self._switcher, clock, around.chance)
         self._teller = FactsTeller(database, myself, self._line, around.count, clock, around.chance)
@@ -147,6 +147,10 @@ class CellSwitch:
             lambda connection: forget(connection, self._around.busy(connection))
         )
         return await asyncio.to_thread(self._around.blobs.clear, kept.blobs, before.timestamp())
+
+    def _told(self, now: Current) -> None:
+        self._teller.changed()
+        self._around.on_flip(now)
 
     async def _follow(self) -> None:
         await self._enrol()
@@ -221,8 +225,8 @@ class _Line:
         self.control: Control | None = None
         self._token_file = token_file
 
-    async def desired(self, etag: str) -> Answer | None:
-        return await self._there().desired(etag)
+    async def desired(self, etag: str, current: int) -> Answer | None:
+        return await self._there().desired(etag, current)
 
     def changes(self) -> AsyncGenerator[None, None]:
         return self._there().changes()

@@ -7,8 +7,7 @@ import random
 from typing import Final
 
 from seatrial.cell.switch import store
-from seatrial.cell.switch.domain import DesiredMalformed
-from seatrial.cell.switch.service.ports import Answer, Control
+from seatrial.cell.switch.service.ports import Control
 from seatrial.cell.switch.service.switching import Switcher, read_desired
 from seatrial.contract.switch.desired import Ordered
 from seatrial.kit.clock import Clock
@@ -49,11 +48,14 @@ class Follower:
         self._ask = asyncio.Event()
         self._news = asyncio.Event()
         self._latest = ""
+        self._etag = ""
+        self._wish: _Wish | None = None
 
     async def lead(self, epoch: int) -> None:
         """Follow control for ever, under `epoch`; begins with what was heard before the start."""
         known = await self._database.read(store.desired)
-        self._latest = known or ""
+        self._latest, self._etag = known or "", ""
+        self._wish = None if known is None else _wish(known)
         self._ask.set()
         self._news.set()
         try:
@@ -65,7 +67,7 @@ class Follower:
             raise lost.exceptions[0] from None
 
     async def _listen(self) -> None:
-        """Ask at once when control says that there is news."""
+        """Ask at once when control says that there is news, and when the line is cut."""
         failures = 0
         while True:
             try:
@@ -78,37 +80,36 @@ class Follower:
             except Exception:  # noqa: BLE001 - a defect must not end the line
                 _LOG.exception("the line to control is cut")
             failures += 1
+            self._ask.set()
             await self._clock.sleep(self._backoff(failures))
 
     async def _poll(self) -> None:
         """Ask when there may be news, and every `FLOOR` seconds."""
-        etag, failures = "", 0
+        failures = 0
         while True:
             self._ask.clear()
             try:
-                answer = await self._control.desired(etag)
+                await self._asked()
             except SeatrialError as error:
                 failures += 1
                 self.trouble = f"{error.code}: {error.message}"
                 _LOG.log(logging.INFO if failures == 1 else logging.DEBUG, "control: %s", error)
-                await self._clock.sleep(self._backoff(failures))
-                continue
             except Exception:  # noqa: BLE001 - a defect must not end the line
                 failures += 1
                 _LOG.exception("control cannot be asked")
-                await self._clock.sleep(self._backoff(failures))
-                continue
-            failures, self.trouble, self.heard_at = 0, "", self._clock.steady()
-            if answer is not None:
-                etag = self._taken(answer)
             else:
-                self._news.set()  # what failed, or was not heard, is tried again
-            await _waited(self._ask, FLOOR)
+                failures, self.trouble, self.heard_at = 0, "", self._clock.steady()
+                await _waited(self._ask, FLOOR)
+                continue
+            await self._clock.sleep(self._backoff(failures))
 
-    def _taken(self, answer: Answer) -> str:
-        self._latest = answer.text
-        self._news.set()
-        return answer.etag
+    async def _asked(self) -> None:
+        current, _ = await self._database.read(store.marks)
+        answer = await self._control.desired(self._etag, max(0, current))
+        if answer is not None:
+            self._wish = _wish(answer.text)
+            self._latest, self._etag = answer.text, answer.etag
+        self._news.set()  # without an answer too: what failed, or was not heard, is tried again
 
     async def _apply(self, epoch: int) -> None:
         """Apply the newest document; one that wants something else cuts a preparation short."""
@@ -121,7 +122,7 @@ class Follower:
                 continue
             work = asyncio.create_task(self._applied(text, epoch))
             try:
-                await self._until_done_or_other(work, text)
+                await self._until_done_or_other(work)
             finally:
                 work.cancel()
                 await asyncio.wait({work})
@@ -132,22 +133,18 @@ class Follower:
                 continue
             failures += 1
             await _waited(self._news, self._backoff(failures))
+            self._ask.set()
             self._news.set()
 
-    async def _until_done_or_other(self, work: "asyncio.Task[bool]", text: str) -> None:
-        wish = _wish(text)
-        while not work.done():
+    async def _until_done_or_other(self, work: "asyncio.Task[bool]") -> None:
+        wish = self._wish
+        while not work.done() and self._wish == wish:
+            self._news.clear()
             news = asyncio.create_task(self._news.wait())
             try:
                 await asyncio.wait({work, news}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 news.cancel()
-            if work.done():
-                return
-            if _wish(self._latest) != wish:
-                return
-            self._news.clear()
-            await asyncio.wait({work}, timeout=_FIRST)
 
     async def _applied(self, text: str, epoch: int) -> bool:
         try:
@@ -155,6 +152,7 @@ class Follower:
         except LeaseLost:
             raise
         except SeatrialError as error:
+            self._etag = ""  # whatever this was, let control say it anew
             self._switcher.trouble = f"{error.code}: {error.message}"
             _LOG.warning("what control wants is not followed: %s", error)
         except Exception as error:  # noqa: BLE001 - a defect must not end the line
@@ -175,11 +173,8 @@ async def _waited(event: asyncio.Event, seconds: float) -> None:
 
 
 def _wish(text: str) -> _Wish:
-    """What a document wants, apart from what control has heard."""
-    try:
-        desired = read_desired(text)
-    except DesiredMalformed:
-        return ("", "", "", "")
+    """What a document wants, apart from what control has heard; raises `DesiredMalformed`."""
+    desired = read_desired(text)
     committed, proposed = desired.committed, desired.proposed
     return (desired.keyring, _commit_of(committed), _proposal_of(committed), _proposal_of(proposed))
 

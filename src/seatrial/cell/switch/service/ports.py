@@ -24,8 +24,8 @@ class Answer:
 class Control(Protocol):
     """Control, as far away and as hostile as it may be. Every call may raise `SeatrialError`."""
 
-    async def desired(self, etag: str) -> Answer | None:
-        """What it wants; None if that is what it said under `etag`."""
+    async def desired(self, etag: str, current: int) -> Answer | None:
+        """What it wants of a cell that runs `current`; None if it said that under `etag`."""
         ...
 
     def changes(self) -> AsyncGenerator[None, None]:

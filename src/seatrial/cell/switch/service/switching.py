@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import orjson
-
 from seatrial.cell.switch import store
 from seatrial.cell.switch.domain import (
     DesiredMalformed,
@@ -44,6 +42,7 @@ from seatrial.kit.database.connection import Connection, Isolation
 from seatrial.kit.database.database import Database
 from seatrial.kit.errors import BadUpstream, SeatrialError, TimedOut, Unavailable
 from seatrial.kit.failpoints import reach
+from seatrial.kit.http.json_body import parse
 from seatrial.kit.leases.service import fence
 from seatrial.kit.transparency.domain import Entry
 from seatrial.kit.transparency.service import append
@@ -368,8 +367,8 @@ class Switcher:
 def read_desired(text: str) -> Desired:
     """The document in `text`; raises `DesiredMalformed`."""
     try:
-        return Desired.read(orjson.loads(text))
-    except (ValueError, SeatrialError, RecursionError) as error:
+        return Desired.read(parse(text.encode()))
+    except (UnicodeEncodeError, SeatrialError) as error:
         raise DesiredMalformed(reason=str(error)) from None
 
 
