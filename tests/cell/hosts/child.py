@@ -16,15 +16,16 @@ AGENT = """
         if os.fork() == 0:
             print(os.getpid(), flush=True)
             time.sleep(60)
-        print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid)
+        print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], env={}).pid)
         time.sleep(60)
     """
 
 
 async def _main(folder: Path) -> None:
     room = Room(folder)
+    plan = room.limited(AGENT, child_processes=True)
     async with room.hosts() as hosts:
-        work = asyncio.create_task(run(hosts, room.plan(AGENT), deadline_seconds=60.0))
+        work = asyncio.create_task(run(hosts, plan, deadline_seconds=60.0))
         while not work.done():
             await asyncio.sleep(0.01)
             while room.lines:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -347,10 +348,14 @@ FORKS = """
         ("pass", "os._exit(1)"),
         ("return 'a second answer'", "time.sleep(0.2); os._exit(1)"),
         ("os.execv(sys.executable, ['x', '-c', 'import time; time.sleep(60)'])", "os._exit(1)"),
+        (
+            "os.execve(sys.executable, ['x', '-c', 'import time; time.sleep(60)'], {})",
+            "os._exit(1)",
+        ),
     ],
 )
 def test_what_an_agent_starts_ends_with_it(room: Room, child: str, parent: str) -> None:
-    plan = room.plan(agent(FORKS.format(child=child, parent=parent)))
+    plan = room.limited(agent(FORKS.format(child=child, parent=parent)), child_processes=True)
     failed, well = room.answers(plan, "ill", "well", deadline_seconds=1.5)
     assert isinstance(failed, Error)
     assert failed.code in {"host_exited", "run_timed_out"}
@@ -360,17 +365,23 @@ def test_what_an_agent_starts_ends_with_it(room: Room, child: str, parent: str) 
     assert [each for each in processes if warden.alive(each)] == []
 
 
-def test_children_may_be_forbidden(room: Room) -> None:
-    body = "import os\n    return os.fork()"
-    plan = room.limited(agent(body), child_processes=False)
-
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import os\n    while True: os.fork()",
+        "import subprocess, sys\n    subprocess.run([sys.executable, '-c', ''])",
+        "import multiprocessing\n    multiprocessing.Process(target=print).start()",
+    ],
+)
+def test_children_are_forbidden_unless_a_release_asks_for_them(room: Room, body: str) -> None:
     async def work() -> None:
         async with room.hosts() as hosts:
+            plan = room.plan(agent("return 1"))
             if not (await hosts.prepare(plan)).isolation.seccomp:
                 pytest.skip("no system call filter on this machine")
-            failed = last(await run(hosts, plan, "ill"))
+            failed = last(await run(hosts, room.plan(agent(body)), "ill"))
             assert isinstance(failed, Error)
-            assert failed.message == "PermissionError: [Errno 1] Operation not permitted"
+            assert failed.message.startswith("PermissionError: [Errno 1] Operation not permitted")
 
     on_loop(work())
 
@@ -417,6 +428,54 @@ def test_memory_is_held_by_its_limit(room: Room) -> None:
     assert isinstance(failed, Error)
     assert failed.message.startswith("MemoryError")
     assert well == Result(output="well")
+
+
+def test_speaking_without_a_run_replaces_the_process(room: Room) -> None:
+    source = """
+        import os, threading, time
+        def speak():
+            time.sleep(0.1)
+            for fd in range(3, 500):
+                try: os.write(fd, b'HTTP/1.1 200 OK\\r\\ncontent-length: 0\\r\\n\\r\\n')
+                except OSError: pass
+        def run(input):
+            if input == 'ill': threading.Thread(target=speak, daemon=True).start()
+            return os.getpid()
+        """
+
+    async def work() -> None:
+        async with room.hosts() as hosts:
+            plan = room.plan(source)
+            await hosts.prepare(plan)
+            first = last(await run(hosts, plan, "ill"))
+            assert isinstance(first, Result)
+            await eventually(lambda: not warden.alive(first.output))
+            again = last(await run(hosts, plan, "well"))
+            assert isinstance(again, Result)
+            assert again.output != first.output
+
+    on_loop(work())
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are counted in /proc")
+def test_crashes_leak_no_descriptor_task_or_zombie(room: Room) -> None:
+    async def work() -> None:
+        async with room.hosts() as hosts:
+            plan = room.plan(agent("import os; os._exit(1)"))
+            counts = []
+            for _ in range(3):
+                for _ in range(4):
+                    assert isinstance(last(await run(hosts, plan, "ill")), Error)
+                await eventually(lambda: not hosts._ending)
+                counts.append((descriptors(), len(asyncio.all_tasks())))
+                assert len(hosts._slots) == 0
+            assert counts[1] == counts[2]
+
+    on_loop(work())
 
 
 def test_no_process_is_left_at_the_end(room: Room) -> None:

@@ -243,9 +243,11 @@ def test_what_it_starts_is_contained_too(room: Room, tmp_path: Path) -> None:
     secret.write_text("keys")
     code = f"open({str(secret)!r})"
     started = "subprocess.run([sys.executable, '-c', {!r}], capture_output=True).stderr.decode()"
-    (told,) = tried(room, started.format(code))
-    assert "PermissionError" in told
-    assert tried(room, "subprocess.run(['/bin/ls'])") == ["PermissionError"]
+    plan = room.limited(PROBE, child_processes=True)
+    told, other = room.answers(plan, started.format(code), "subprocess.run(['/bin/ls'])")
+    assert isinstance(told, Result)
+    assert "PermissionError" in told.output["value"]
+    assert other == Result(output={"error": "PermissionError"})
 
 
 @needs_files

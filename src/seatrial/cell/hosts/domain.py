@@ -41,7 +41,8 @@ class Limits:
         memory_bytes: of data; 0 for no limit.
         open_files: descriptors at once.
         file_bytes: the largest file it may write to its scratch folder.
-        child_processes: whether it may start any; they end with it.
+        child_processes: whether it may start any, where the kernel can forbid it; they end with
+            it. They could run little but its own interpreter, and without end they stop a machine.
         line_bytes: the longest event, and the longest output.
         output_bytes: all events of a run together.
         log_bytes: of printed lines in one run that are kept; the rest is dropped.
@@ -50,7 +51,7 @@ class Limits:
     memory_bytes: int = 2 << 30
     open_files: int = 1024
     file_bytes: int = 256 << 20
-    child_processes: bool = True
+    child_processes: bool = False
     line_bytes: int = 16 << 20
     output_bytes: int = 64 << 20
     log_bytes: int = 1 << 20
@@ -314,6 +315,16 @@ class HostsClosed(Unavailable):
     code = "hosts_closed"
     cause = "The cell was told to stop."
     remedy = "Send the run again; another process or the next one takes it."
+
+
+class BuildImpossible(Unavailable):
+    """The release could not be built here: {reason}."""
+
+    code = "build_impossible"
+    cause = "The disk is full, or this cell's directory cannot be written to."
+    remedy = (
+        "Make room or correct the directory's owner, then try again; nothing half done is left."
+    )
 
 
 class BundleAltered(Invalid):

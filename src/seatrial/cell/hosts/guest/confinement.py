@@ -1,11 +1,13 @@
 """What this process gives up, for good, before any line of the agent or its packages runs."""
 
+import contextlib
 import os
 import resource
 import signal
 import sys
 import sysconfig
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from . import landlock, seccomp
@@ -24,7 +26,15 @@ _READABLE: Final = (
     *("/usr/share/locale", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/localtime"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/hosts"),
     *("/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"),
-    *("/etc/mime.types", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"),
+    *(
+        "/etc/mime.types",
+        "/etc/os-release",
+        "/etc/services",
+        "/etc/protocols",
+        "/proc/cpuinfo",
+        "/proc/meminfo",
+        "/sys/devices/system/cpu",
+    ),
 )
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full")
 _RANDOM: Final = ("/dev/urandom", "/dev/random")
@@ -66,6 +76,7 @@ def confine(cell: Cell) -> dict[str, Any]:
     """Give everything up that `cell` does not list, and tell how far that went."""
     _die_with(cell.parent)
     os.umask(0o077)
+    _offer_to_die()
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, cell.open_files)
     _limit(resource.RLIMIT_FSIZE, cell.file_bytes)
@@ -94,6 +105,12 @@ def _die_with(parent: int) -> None:
     die_with_parent(signal.SIGKILL)
     if parent and os.getppid() != parent:  # it died before we asked
         os._exit(0)
+
+
+def _offer_to_die() -> None:
+    """When the machine's memory runs out, let the kernel take this process before the cell."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", "ascii")
 
 
 def _limit(kind: int, wanted: int) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 import uv
 
 from seatrial.cell.hosts.domain import (
+    BuildImpossible,
     BuildTimedOut,
     InterpreterMissing,
     LockRefused,
@@ -67,14 +68,17 @@ class Builder:
 
         Raises:
             SeatrialError: as `unpack`, or `LockRefused`, `WheelsMissing`, `WheelsAltered`,
-                `InterpreterMissing`, `BuildTimedOut`. Nothing half done is left.
+                `InterpreterMissing`, `BuildTimedOut`, `BuildImpossible`. Nothing half done is left.
         """
         build = self.place(plan)
-        async with self._alone(build.bundle):
-            await asyncio.to_thread(unpack, plan.bundle, plan.code, build.bundle, self._makings)
-        async with self._alone(build.venv):
-            if not build.venv.exists():
-                await self._install(plan, build.venv)
+        try:
+            async with self._alone(build.bundle):
+                await asyncio.to_thread(unpack, plan.bundle, plan.code, build.bundle, self._makings)
+            async with self._alone(build.venv):
+                if not build.venv.exists():
+                    await self._install(plan, build.venv)
+        except OSError as error:
+            raise BuildImpossible(reason=str(error)) from error
         return build
 
     def place(self, plan: HostPlan) -> Build:

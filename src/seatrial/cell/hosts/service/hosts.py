@@ -83,15 +83,19 @@ class Hosts:
         self._place = f"{place}."
         self._owner = f"{place}.{os.getpid()}.{warden.born(os.getpid())}"
         self._scratch = self._directory / "scratch"
+        self._warden = Warden(f"{self._owner}/")
         self._around = Surroundings(
-            door=door, owner=self._owner, scratch=self._scratch / self._owner, on_line=on_line
+            door=door,
+            owner=self._owner,
+            scratch=self._scratch / self._owner,
+            on_line=on_line,
+            warden=self._warden,
         )
         self._pools: dict[Digest, _Pool] = {}
         self._slots: dict[str, Slot] = {}
         self._tickets = itertools.count()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: set[asyncio.Task[Any]] = set()
-        self._warden: Warden | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -103,7 +107,7 @@ class Hosts:
 
     async def open(self) -> None:
         """Begin; what an earlier process of this directory left behind is ended and removed."""
-        self._warden = Warden(f"{self._owner}/")
+        self._warden.start()
         await asyncio.to_thread(self._sweep)
         self._spawn(self._trim())
 
@@ -194,8 +198,7 @@ class Hosts:
                 self._end(pool, slot)
         while self._ending:
             await asyncio.wait(self._ending)
-        if self._warden is not None:
-            self._warden.close()
+        self._warden.close()
         await asyncio.to_thread(remove_if_there, self._scratch / self._owner)
 
     def _pool(self, plan: HostPlan) -> _Pool:

@@ -204,20 +204,42 @@ class Warden:
     """The process that kills a dead cell's leftovers; one for each cell."""
 
     def __init__(self, mark: str) -> None:
+        self._mark = mark
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin to watch this process."""
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", warden.__file__, mark],
+            [sys.executable, "-I", "-S", warden.__file__, self._mark],
             stdin=subprocess.PIPE,
             env={"PATH": os.defpath},
             cwd="/",
             start_new_session=True,
         )
 
+    def began(self, process: int) -> None:
+        """Guard the session of `process` too: a child may have shed the mark."""
+        self._tell(f"+{process}\n")
+
+    def ended(self, process: int) -> None:
+        """Its id may be another's from now on."""
+        self._tell(f"-{process}\n")
+
+    def _tell(self, line: str) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # the next start then ends what is left
+                self._process.stdin.write(line.encode())
+                self._process.stdin.flush()
+
     def close(self) -> None:
         """Nothing is left to guard."""
+        if self._process is None:
+            return
         self._process.kill()
         self._process.wait()
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
 
 
 def _told_as(stream: Stream, emit: Emit) -> Callable[[str], None]:

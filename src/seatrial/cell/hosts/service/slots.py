@@ -21,6 +21,7 @@ from seatrial.cell.hosts.domain import (
     HostExited,
     HostGarbled,
     HostTimedOut,
+    HostUnstartable,
     Isolation,
     IsolationMissing,
     LogLine,
@@ -34,6 +35,7 @@ from seatrial.cell.hosts.service.builds import Build
 from seatrial.cell.hosts.service.plans import HostPlan, HostSettings
 from seatrial.cell.hosts.service.processes import (
     GuestProcess,
+    Warden,
     make_scratch,
     remove_scratch,
     spoken,
@@ -57,12 +59,14 @@ class Surroundings:
         owner: the mark of this cell's process.
         scratch: the folder in which each slot has one of its own.
         on_line: is given every line that is printed.
+        warden: is told of each process.
     """
 
     door: str | None
     owner: str
     scratch: Path
     on_line: OnLine
+    warden: Warden
 
 
 class Slot:
@@ -78,6 +82,7 @@ class Slot:
         self._process: GuestProcess | None = None
         self._mark = ""
         self._scratch: Path | None = None
+        self._warden: Warden | None = None
         self._current: RunRequest | None = None
         self._fit = False
 
@@ -148,7 +153,10 @@ class Slot:
             SeatrialError: it did not become ready; `stop` must follow all the same.
         """
         self._mark = f"{around.owner}/{self.id}"
-        self._scratch = await asyncio.to_thread(make_scratch, around.scratch / self.id)
+        try:
+            self._scratch = await asyncio.to_thread(make_scratch, around.scratch / self.id)
+        except OSError as error:
+            raise HostUnstartable(reason=str(error)) from error
 
         def emit(stream: Stream, text: str) -> None:
             run = self._current.run if self._current else None
@@ -165,7 +173,7 @@ class Slot:
                 "bundle": str(build.bundle),
                 "venv": str(build.venv),
                 "scratch": str(self._scratch),
-                "door_port": urlsplit(around.door).port if around.door else None,
+                "door_port": _port(around.door),
                 "parent": os.getpid(),
                 "require_isolation": settings.require_isolation,
                 "memory_bytes": limits.memory_bytes,
@@ -178,6 +186,8 @@ class Slot:
             limits=limits,
             emit=emit,
         )
+        self._warden = around.warden
+        self._warden.began(self._process.id)
         await self._become_ready(settings)
 
     async def stop(self, grace: float) -> None:
@@ -187,6 +197,8 @@ class Slot:
             self._process.drain_lines()
             self._current = None  # from now on its token is nobody's
             await self._process.stop(self._mark, grace)
+            if self._warden is not None:
+                self._warden.ended(self._process.id)
         if self._scratch is not None:
             await asyncio.to_thread(remove_scratch, self._scratch)
 
@@ -292,6 +304,13 @@ def _environment(
         "SEATRIAL_TOKEN": key,
         "SEATRIAL_MCP_URL": f"{door}/mcp",
     }
+
+
+def _port(door: str | None) -> int | None:
+    if door is None:
+        return None
+    parts = urlsplit(door)
+    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _isolation(told: dict[str, Any]) -> Isolation:
