@@ -50,7 +50,7 @@ def report(connection: Connection, means: Means, envelope: str, caller: str, now
     if standing.proposed == said.generation and said.step is not Step.COMMITTED:
         state = state_of(connection, means, standing)
         decisions = decide(state, event)
-        apply(connection, means, state, decisions, Deed(actor=said.cell, at=now))
+        apply(connection, means, state, decisions, Deed(actor=said.cell, at=now, said=envelope))
     if heard != known and not decisions:
         tables.bump(connection)
     return bool(decisions) or heard != known

@@ -4,12 +4,15 @@ Envelopes are made here when something is decided, never later from rows. What a
 envelopes is checked against them before it is built upon.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from seatrial.contract.evidence import statements
-from seatrial.contract.evidence.statements import Proposal, instant
+from seatrial.contract.evidence.keyring import Keyring
+from seatrial.contract.evidence.statements import CellReport, Proposal, Step, instant
 from seatrial.contract.releases.closure import Closure
 from seatrial.contract.switch.api import GenerationState
 from seatrial.control.promotions.domain.refusals import GenerationAltered
@@ -35,8 +38,11 @@ from seatrial.kit.crypto.values import Json
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.errors import SeatrialError
 from seatrial.kit.failpoints import reach
+from seatrial.kit.log import log_error
 from seatrial.kit.transparency.domain import Entry
 from seatrial.kit.transparency.service import append
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +71,14 @@ class Deed:
         at: by control's clock.
         wish: what a proposal is made of.
         why: the reason for leaving a cell out.
+        said: the envelope in which a cell said that it has prepared.
     """
 
     actor: str
     at: datetime
     wish: Wish | None = None
     why: str = ""
+    said: str = ""
 
 
 _Logged = tuple[str, int, dict[str, Json]]
@@ -146,7 +154,7 @@ def apply(
             case Propose():
                 logged.append(_propose(connection, means, state, decision, deed))
             case Count() | LeaveOut():
-                logged += _count(connection, state, decision, deed.why)
+                logged += _count(connection, state, decision, deed)
             case Commit():
                 logged.append(_commit(connection, means, before, decision, now))
             case Abandon():
@@ -232,22 +240,24 @@ def _propose(
 
 
 def _count(
-    connection: Connection, state: EnvironmentState, decision: Count | LeaveOut, why: str
+    connection: Connection, state: EnvironmentState, decision: Count | LeaveOut, deed: Deed
 ) -> list[_Logged]:
     under_way = state.proposed
     if under_way is None:
         raise ValueError("nothing is under way")
+    row = present(connection, state.environment, under_way.generation)
+    prepared = {**row.prepared, decision.cell: deed.said}
     generations.count(
         connection,
         state.environment,
         under_way.generation,
         required=under_way.required,
-        prepared=under_way.prepared,
+        prepared={cell: prepared[cell] for cell in sorted(under_way.prepared)},
         excluded=under_way.excluded,
     )
     if isinstance(decision, Count):
         return []
-    return [("switch.excluded", decision.generation, {"cell": decision.cell, "reason": why})]
+    return [("switch.excluded", decision.generation, {"cell": decision.cell, "reason": deed.why})]
 
 
 def _commit(
@@ -298,6 +308,22 @@ def _refuse_altered(
         raise _altered(row, "another closure was proposed")
     if set(proposal.required) - decision.excluded - decision.prepared:
         raise _altered(row, "it requires more cells than its row says")
+    for cell in decision.prepared:
+        if not _said_prepared(keyring, row, cell):
+            raise _altered(row, f"{cell} never said that it has prepared it")
+
+
+def _said_prepared(keyring: Keyring, row: Generation, cell: str) -> bool:
+    """Whether `cell` itself signed that it has prepared the generation."""
+    try:
+        closure, said, _ = CellReport.verified(
+            row.prepared.get(cell, "").encode(), keyring.keys_of_cell(cell)
+        )
+    except SeatrialError as error:
+        log_error(_LOG, error)
+        return False
+    expected = (row.closure, row.environment, row.generation, cell, Step.PREPARED)
+    return expected == (str(closure), said.environment, said.generation, said.cell, said.step)
 
 
 def _abandon(connection: Connection, state: EnvironmentState, decision: Abandon) -> _Logged:
@@ -320,7 +346,7 @@ def _proposed(row: Generation) -> Proposed:
         closure=Digest.parse(row.closure),
         verb=row.verb,
         required=row.required,
-        prepared=row.prepared,
+        prepared=frozenset(row.prepared),
         excluded=row.excluded,
         deadline=row.deadline,
     )

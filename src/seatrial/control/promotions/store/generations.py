@@ -1,7 +1,7 @@
 """Where each environment stands, its generations, and what was ever live in it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -29,7 +29,12 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """The row of a generation; the envelopes in it are what counts, the rest is for look-ups."""
+    """The row of a generation; the envelopes in it are what counts, the rest is for look-ups.
+
+    Attributes:
+        prepared: by cell, the envelope in which it said so.
+        evidence: digests.
+    """
 
     environment: str
     generation: int
@@ -42,7 +47,7 @@ class Generation:
     commit: str | None = None
     evidence: tuple[str, ...]
     required: frozenset[str]
-    prepared: frozenset[str] = frozenset()
+    prepared: Mapping[str, str] = field(default_factory=dict)
     excluded: frozenset[str] = frozenset()
     by: str
     reason: str
@@ -106,7 +111,7 @@ def add(connection: Connection, fresh: Generation) -> None:
             proposal=fresh.proposal,
             evidence=list(fresh.evidence),
             required=sorted(fresh.required),
-            prepared=sorted(fresh.prepared),
+            prepared=dict(fresh.prepared),
             excluded=sorted(fresh.excluded),
             by=fresh.by,
             reason=fresh.reason,
@@ -122,13 +127,13 @@ def count(
     generation: int,
     *,
     required: frozenset[str],
-    prepared: frozenset[str],
+    prepared: Mapping[str, str],
     excluded: frozenset[str],
 ) -> None:
     """Keep how far the cells have come with a generation under way."""
     connection.execute(
         _proposed(environment, generation).values(
-            required=sorted(required), prepared=sorted(prepared), excluded=sorted(excluded)
+            required=sorted(required), prepared=dict(prepared), excluded=sorted(excluded)
         )
     )
 
@@ -252,7 +257,7 @@ def _generation(row: Row[Any]) -> Generation:
         commit=row.commit_envelope,
         evidence=tuple(cast("list[str]", row.evidence)),
         required=frozenset(row.required),
-        prepared=frozenset(row.prepared),
+        prepared=dict(row.prepared),
         excluded=frozenset(row.excluded),
         by=row.by,
         reason=row.reason,
