@@ -133,6 +133,15 @@ def test_an_output_that_is_no_json_is_refused(room: Room, what: str) -> None:
     assert (failed.code, failed.origin) == ("output_not_json", Origin.AGENT)
 
 
+@pytest.mark.parametrize(
+    "form", ["async def run(input): 1 / 0", "async def run(input): yield 1 / 0"]
+)
+def test_a_trace_begins_in_the_agent(room: Room, form: str) -> None:
+    trace = room.failure(room.plan(form)).trace
+    assert trace.startswith("Traceback (most recent call last):\n  File ")
+    assert trace.splitlines()[1].endswith('agent.py", line 1, in run')
+
+
 def test_a_chunk_that_is_no_json_is_refused(room: Room) -> None:
     source = "def run(input):\n  yield 'a'\n  yield object()"
 

@@ -50,11 +50,12 @@ def _trace(error: BaseException) -> str:
 
 
 def _agents_own(trace: TracebackType | None) -> TracebackType | None:
-    """The trace from the first frame that is not of this program."""
+    """The trace from the last frame of this program on; asyncio stands between two of them."""
+    found = trace
     for each in _each(trace):
-        if not each.tb_frame.f_code.co_filename.startswith(_OURS):
-            return each
-    return None
+        if each.tb_frame.f_code.co_filename.startswith(_OURS):
+            found = each.tb_next
+    return found
 
 
 def _each(trace: TracebackType | None) -> Iterator[TracebackType]:
