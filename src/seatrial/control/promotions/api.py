@@ -45,7 +45,7 @@ def router(
         cell_guard: lets in the cell that the path names.
         lifetime: of the process; streams end with it.
     """
-    routes = APIRouter(prefix="/v1", default_response_class=Response)
+    routes = APIRouter(prefix="/v1")
     _for_people(routes, service, guard)
     _for_cells(routes, service, cell_guard, lifetime)
     return routes
