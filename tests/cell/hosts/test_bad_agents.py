@@ -209,6 +209,26 @@ def test_leaving_early_kills_the_process(room: Room) -> None:
     on_loop(work())
 
 
+def test_a_run_that_was_taken_over_is_stopped_at_once(room: Room) -> None:
+    async def work() -> None:
+        async with room.hosts() as hosts:
+            plan = room.plan(agent("while True: pass"))
+            async with hosts.slot(plan) as slot:
+                running = asyncio.create_task(run_in(slot, "ill"))
+                await eventually(lambda: slot.identity.run is not None)
+                assert hosts.abort(slot.id, "attempt 2 runs elsewhere")
+                end = last(await running)
+                assert isinstance(end, Error)
+                assert end.code == "host_stopped"
+                assert slot.process_id is not None
+                process = slot.process_id
+                await eventually(lambda: not warden.alive(process))
+            assert not hosts.abort("slot_unknown", "no such")
+            assert last(await run(hosts, plan, "well")) == Result(output="well")
+
+    on_loop(work())
+
+
 def test_cancelling_the_caller_kills_the_process(room: Room) -> None:
     async def work() -> None:
         async with room.hosts() as hosts:

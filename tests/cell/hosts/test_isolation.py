@@ -13,7 +13,8 @@ import pytest
 
 from seatrial.cell.hosts.domain import IsolationMissing, Result
 from seatrial.cell.hosts.guest import landlock
-from seatrial.cell.hosts.service import processes
+from seatrial.cell.hosts.service import commands
+from seatrial.cell.hosts.service.isolation import isolation_here
 from tests.cell.hosts.hosting import Room, last, on_loop, run
 
 VERSION = landlock.version()
@@ -304,7 +305,9 @@ def test_the_level_is_told_with_what_is_missing(room: Room) -> None:
         async with room.hosts() as hosts:
             return (await hosts.prepare(room.plan("def run(input): ..."))).isolation
 
-    isolation = on_loop(work())
+    assert on_loop(work()) == isolation_here()
+
+    isolation = isolation_here()
     assert isolation.landlock == VERSION
     if VERSION >= 6 and isolation.seccomp:
         assert (isolation.label, isolation.missing) == ("L1", ())
@@ -320,15 +323,16 @@ def test_a_machine_that_cannot_isolate_is_told_and_refused_where_it_must(
     guest = room.folder / "guest-without-landlock"
     if not guest.exists():
         guest.mkdir()
-        for file in processes._GUEST.glob("*.py"):
+        for file in commands._GUEST.glob("*.py"):
             text = file.read_text("utf-8")
             if file.name == "landlock.py":
                 text = text.replace("444, 445, 446", "9444, 9445, 9446")
             (guest / file.name).write_text(text, "utf-8")
-    monkeypatch.setattr(processes, "_GUEST", guest)
+    monkeypatch.setattr(commands, "_GUEST", guest)
     plan = room.plan("def run(input): return 'ran'")
 
     async def work() -> None:
+        assert isolation_here().missing[0] == "landlock"
         async with room.hosts() as hosts:
             warmed = await hosts.prepare(plan)
             assert warmed.isolation.label == "L0 not isolated"

@@ -7,6 +7,7 @@ from typing import Any, Final
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import (
     BadUpstream,
+    Conflict,
     Denied,
     Failed,
     Invalid,
@@ -275,6 +276,14 @@ class HostOverflowed(TooLarge):
     code = "host_overflowed"
     cause = "An output or a stream of chunks grows without end, or carries a file."
     remedy = "Return less, or a reference to what is large."
+
+
+class HostStopped(Conflict):
+    """The agent's process was stopped: {reason}."""
+
+    code = "host_stopped"
+    cause = "What it ran had been taken over, cancelled or stopped, and it went on."
+    remedy = "Nothing need be done: the run ends, or goes on elsewhere."
 
 
 class HostTimedOut(TimedOut):

@@ -23,6 +23,9 @@ _OUT_OF_THE_WAY: Final = 200  # above what programs count through when they clos
 def start(told: str) -> None:
     """Confine this process, import the agent, and serve it until the cell is gone."""
     cell = Cell(**json.loads(told))
+    if not cell.entry:  # it is only to be told how far confinement goes here
+        print(json.dumps(confinement.confine(cell)))  # noqa: T201 - read by whoever asked
+        return
     connection = _connection()
     isolation = confinement.confine(cell)
     for stream in (sys.stdout, sys.stderr):

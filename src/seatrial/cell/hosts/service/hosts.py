@@ -148,6 +148,18 @@ class Hosts:
         slot = self._slots.get(token.stored())
         return slot.identity if slot else None
 
+    def abort(self, slot_id: str, reason: str) -> bool:
+        """Kill the process of a slot that holds a run; False if there is none.
+
+        Its run ends with `HostStopped`. For a run that was taken over: its process must not go on.
+        """
+        for pool in self._pools.values():
+            for slot in pool.busy:
+                if slot.id == slot_id:
+                    slot.abort(reason)
+                    return True
+        return False
+
     async def retire(self, keep: AbstractSet[Digest]) -> None:
         """Hold no process ready of other releases than `keep`; idle ones end now.
 

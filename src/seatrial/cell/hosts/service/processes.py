@@ -12,17 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from seatrial.cell.hosts import warden
 from seatrial.cell.hosts.domain import HostUnstartable, Limits, Stream
+from seatrial.cell.hosts.service.commands import guest_command
 from seatrial.cell.hosts.service.lines import PrintedLines
 from seatrial.cell.hosts.service.wire import Wire
 
-_GUEST: Final = Path(__file__).resolve().parents[1] / "guest"
-# -S: no package of the agent runs before the guest has confined itself. -I would ignore
-# PYTHONHASHSEED; -P and -s are the rest of it.
-_FLAGS: Final = ("-P", "-s", "-S", "-B", "-X", "utf8")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 Emit = Callable[[Stream, str], None]
@@ -69,7 +64,7 @@ class GuestProcess:
         pipes = [os.pipe(), os.pipe()]
         try:
             process = subprocess.Popen(  # noqa: ASYNC220 - vfork: about 1 ms, and no thread whose end would kill the guest
-                [python, *_FLAGS, _GUEST, orjson.dumps(told).decode()],
+                guest_command(str(python), told),
                 stdin=subprocess.DEVNULL,
                 stdout=pipes[0][1],
                 stderr=pipes[1][1],
@@ -125,6 +120,10 @@ class GuestProcess:
         """Take what was printed until now."""
         for each in self._lines:
             each.drain()
+
+    def kill(self) -> None:
+        """Let it do nothing more, at once; `stop` must follow all the same."""
+        self._signal(signal.SIGKILL)
 
     async def stop(self, mark: str, grace: float) -> None:
         """End it and all that it started: ask, wait `grace` seconds, kill."""

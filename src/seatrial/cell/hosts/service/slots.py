@@ -20,6 +20,7 @@ from seatrial.cell.hosts.domain import (
     HostEvent,
     HostExited,
     HostGarbled,
+    HostStopped,
     HostTimedOut,
     HostUnstartable,
     Isolation,
@@ -32,6 +33,7 @@ from seatrial.cell.hosts.domain import (
     Stream,
 )
 from seatrial.cell.hosts.service.builds import Build
+from seatrial.cell.hosts.service.isolation import isolation_of
 from seatrial.cell.hosts.service.plans import HostPlan, HostSettings
 from seatrial.cell.hosts.service.processes import (
     GuestProcess,
@@ -190,6 +192,11 @@ class Slot:
         self._warden.began(self._process.id)
         await self._become_ready(settings)
 
+    def abort(self, reason: str) -> None:
+        """End the run in it with `HostStopped`, and the process with it, at once."""
+        self._guest.wire.fail(HostStopped(reason=reason))
+        self._guest.kill()
+
     async def stop(self, grace: float) -> None:
         """End the process with all that it started, and remove its scratch folder."""
         self._fit = False
@@ -218,10 +225,10 @@ class Slot:
             if status != 200:
                 raise _refusal(self.plan.entry, told["error"])
             self.kind = str(told["kind"])
-            self.isolation = _isolation(told["isolation"])
+            self.isolation = isolation_of(told["isolation"])
             contract = told["contract"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise HostGarbled(reason=f"its answer to /ready lacks {error}") from None
+            raise HostGarbled(reason=f"its answer to /ready cannot be read: {error!r}") from None
         if contract != 1:
             raise HostGarbled(reason=f"it speaks contract {contract!r}, not 1")
         if settings.require_isolation and self.isolation.label != self.isolation.level:
@@ -311,15 +318,6 @@ def _port(door: str | None) -> int | None:
         return None
     parts = urlsplit(door)
     return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _isolation(told: dict[str, Any]) -> Isolation:
-    return Isolation(
-        level=str(told["level"]),
-        landlock=int(told["landlock"]),
-        seccomp=bool(told["seccomp"]),
-        missing=tuple(str(each) for each in told["missing"]),
-    )
 
 
 def _refusal(entry: str, told: dict[str, Any]) -> SeatrialError:
