@@ -304,7 +304,7 @@ class Fake:
                 return self._start(slug, body)
             case "POST", ["agents", slug, "local-runs"]:
                 run = self._run(slug, "running", body["input"], local=True)
-                return {"run": run, "token": "sea_slot_local", "url": self.url}
+                return {"run": run["id"], "token": "sea_slot_local", "url": self.url}
             case "POST", ["agents", _, "local-runs", run, "end"]:
                 self.runs[run] |= {"state": "failed" if "error" in body else "succeeded", **body}
                 return self.runs[run]

@@ -24,10 +24,12 @@ from seatrial.cli.servers.cell import Cell
 from seatrial.cli.servers.domain import AnswerUnexpected
 from seatrial.cli.surroundings import surroundings
 from seatrial.cli.talk import say, where
+from seatrial.kit.clock import SystemClock
 from seatrial.kit.errors import Exit
 from seatrial.kit.terminal.output import answer_json, json_option
 
 Row = dict[str, Any]
+_BEAT: Final = 5.0  # seconds
 _LONGEST: Final = 2_000  # characters of a message that is sent
 
 
@@ -103,28 +105,36 @@ class _Place:
     async def tried(self, case: Row) -> Row:
         """What became of one case."""
         slug = self._project.manifest.agent.name
-        body: Row = {"input": case["input"]}
-        if self._session is not None:
-            body["session"] = self._session
-        opened = await self._cell.local_run(slug, body)
+        opened = await self._cell.local_run(slug, self._order(case))
         run, token, url = (_text(opened, name) for name in ("run", "token", "url"))
         env = environment(self._project, surroundings(), self._name, secrets=False)
-        sample = Sample(
-            input=case["input"],
-            run=run,
-            environment=self._name,
-            session=self._session,
-            history=tuple(opened.get("history") or ()),
-        )
+        sample = Sample(input=case["input"], run=run, environment=self._name, session=self._session)
         ended: Row = {"error": {"code": "interrupted", "message": "the command was interrupted"}}
+        pulse = asyncio.create_task(self._beat(slug, run))
         try:
             ended = await asyncio.to_thread(self._run, env | door(url, token), sample)
         finally:
+            pulse.cancel()
             await self._cell.end_local_run(slug, run, ended)
-        passed = "error" not in ended and (
-            "expect" not in case or case["expect"] == ended["output"]
-        )
-        return {"run": run, "passed": passed, **case, **ended}
+        same = "expect" not in case or case["expect"] == ended.get("output")
+        return {"run": run, "passed": "error" not in ended and same, **case, **ended}
+
+    def _order(self, case: Row) -> Row:
+        """The prompts and pins of this folder hold, not those of what was deployed."""
+        models = self._project.manifest.models
+        order: Row = {"input": case["input"], "prompts": dict(self._project.prompts)}
+        if models:
+            order["models"] = {name: model.document() for name, model in models.items()}
+        if self._session is not None:
+            order["session"] = self._session
+        return order
+
+    async def _beat(self, slug: str, run: str) -> None:
+        """Signs of life, so that the cell keeps the run and its token."""
+        clock = SystemClock()
+        while True:
+            await clock.sleep(_BEAT)
+            await self._cell.beat_local_run(slug, run)
 
     def _run(self, env: dict[str, str], sample: Sample) -> Row:
         with LocalAgent(self._project, self._python, env) as agent:
@@ -140,8 +150,6 @@ class _Place:
 
 def _text(row: Row, name: str) -> str:
     found = row.get(name)
-    if isinstance(found, dict):
-        found = found.get("id")
     if not isinstance(found, str):
         raise AnswerUnexpected(peer="the cell", reason=f"there is no {name!r} in a local run")
     return found

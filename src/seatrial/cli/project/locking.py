@@ -32,9 +32,19 @@ _SHIFTED: Final = {
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "constraint": "UV_CONSTRAINT",
+    "cert": "SSL_CERT_FILE",
 }
 """Where pip's configuration has its place in uv's: most teams configured pip alone."""
 
+_OWN: Final = (
+    *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "UV_CONSTRAINT"),
+    *("UV_INDEX_URL", "UV_EXTRA_INDEX_URL"),
+)
+"""Any of these, and uv was configured on purpose."""
+
+_CONFIGURED: Final = re.compile(
+    r"^(?:global|install|download|:env:)\.([a-z-]+)='(.*)'$", re.MULTILINE
+)
 _UNREACHABLE: Final = re.compile(
     r"failed to fetch|error sending request|dns error|connection (?:refused|reset|error|broken)"
     r"|could not connect|network is unreachable|timed out|connectionerror|newconnectionerror"
@@ -103,7 +113,8 @@ class Locker:
             *("--python-version", self.python, "--no-emit-index-url", "--no-emit-find-links"),
         ]
         text = "\n".join(requirements) + "\n"
-        ended = run(command, env=self._uv(), folder=self.folder, text=text)
+        env, options = self._uv()
+        ended = run([*command, *options], env=env, folder=self.folder, text=text)
         if ended.code != 0:
             raise self._why(ended, "uv")
         lock = "".join(f"{line}\n" for line in ended.output.splitlines() if line.strip())
@@ -140,24 +151,27 @@ class Locker:
                 raise self._why(ended, "pip")
             wheels.rename(folder)
 
-    def _uv(self) -> dict[str, str]:
-        """What uv sees: its own configuration where there is one, else that of pip in its words."""
-        env = passed(self.surroundings, "UV_")
-        if any(name in env for name in (*_SHIFTED.values(), "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")):
-            return env
-        pip = passed(self.surroundings, "PIP_")
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
-        ended = run(command, env=pip, folder=self.folder, seconds=60.0)
-        told = re.findall(
-            r"^(?:global|install|download|:env:)\.([a-z-]+)='(.*)'$", ended.output, re.MULTILINE
-        )
-        for name, value in told:
-            if name in _SHIFTED:
+    def _uv(self) -> tuple[dict[str, str], list[str]]:
+        """Environment and options: uv's own where it is configured, else pip's in its words."""
+        env = {"UV_SYSTEM_CERTS": "1", **passed(self.surroundings, "UV_")}
+        if any(name in env for name in _OWN):
+            return env, []
+        told = self._configured()
+        for name, variable in _SHIFTED.items():
+            if name in told:
                 joiner = "," if name == "find-links" else " "
-                env[_SHIFTED[name]] = joiner.join(value.replace("\\n", " ").split())
+                env[variable] = joiner.join(told[name].split())
         if any(name in env for name in ("UV_INDEX", "UV_DEFAULT_INDEX")):
             env["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip looks: at all of them alike
-        return env
+        return env, ["--no-index"] if told.get("no-index") in {"1", "true", "True"} else []
+
+    def _configured(self) -> dict[str, str]:
+        """What pip is configured with; a later source goes before an earlier one."""
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
+        env = passed(self.surroundings, "PIP_")
+        ended = run(command, env=env, folder=self.folder, seconds=60.0)
+        found = re.findall(_CONFIGURED, ended.output)
+        return {name: value.replace("\\n", " ") for name, value in found}
 
     def _why(self, ended: Ended, tool: str) -> Exception:
         said = _without_addresses(ended.reason)

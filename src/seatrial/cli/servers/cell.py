@@ -81,6 +81,11 @@ class Cell:
         answer = await self.peer.post(f"/v1/agents/{segment(agent)}/local-runs", body)
         return self._object(answer.value)
 
+    async def beat_local_run(self, agent: str, run: str) -> None:
+        """A sign of life of a local run."""
+        path = f"/v1/agents/{segment(agent)}/local-runs/{segment(run)}/heartbeat"
+        await self.peer.post(path)
+
     async def end_local_run(self, agent: str, run: str, body: Row) -> Row:
         """What became of a local run."""
         path = f"/v1/agents/{segment(agent)}/local-runs/{segment(run)}/end"
