@@ -99,6 +99,11 @@ def configure(
     logging.raiseExceptions = False  # a line that fails to render must not print its arguments
 
 
+def formatter(redactor: Redactor, *, as_json: bool) -> logging.Formatter:
+    """What renders lines as `configure` does, for a handler beside it."""
+    return _Lines(redactor, as_json=as_json)
+
+
 def log_error(logger: logging.Logger, error: SeatrialError) -> None:
     """Log an error that was answered, under its own level and code."""
     logger.log(error.log_level, error.message, extra={"code": error.code})

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from seatrial.cell.door.domain import LocalRunUnknown, LocalSlot
 from seatrial.cell.door.service.prompts import refuse_unfit_prompt
 from seatrial.cell.door.service.slots import LOCAL, Slots
 from seatrial.cell.door.store import slots as rows
-from seatrial.cell.runs.domain.values import Asked, Bounds, Failure, Run
+from seatrial.cell.runs.domain.values import Asked, Failure, Run
+from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.switch.domain import NothingActive
 from seatrial.cell.switch.service.admission import current
 from seatrial.contract.releases.components import Model
@@ -19,32 +20,6 @@ from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.tokens import Token
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
-
-
-class Running(Protocol):
-    """What is asked of the room of runs: `Runs`."""
-
-    bounds: Bounds
-
-    async def accept_local(
-        self, asked: Asked, *, release: Digest | None, release_name: str, generation: int
-    ) -> Run:
-        """Begin a run that somebody's own machine carries out."""
-        ...
-
-    async def extend_local(self, run_id: str) -> bool:
-        """Give a sign of life; false if the run is over."""
-        ...
-
-    async def finish_local(
-        self,
-        run_id: str,
-        output: Any = None,  # noqa: ANN401 - any JSON value
-        *,
-        failure: Failure | None = None,
-    ) -> Run:
-        """End it."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +69,10 @@ class LocalRuns:
     """The local runs of one cell. Whoever began one ends it, and nobody else."""
 
     def __init__(
-        self, database: Database, *, running: Running, slots: Slots, environment: str, clock: Clock
+        self, database: Database, *, runs: Runs, slots: Slots, environment: str, clock: Clock
     ) -> None:
         self._database = database
-        self._running = running
+        self._runs = runs
         self._slots = slots
         self._environment = environment
         self._clock = clock
@@ -121,7 +96,7 @@ class LocalRuns:
             tags=order.tags,
             counted=False,
         )
-        run = await self._running.accept_local(
+        run = await self._runs.accept_local(
             asked, release=near.release, release_name=near.name, generation=near.generation
         )
         token, ttl = Token.mint(self._environment, LOCAL), self._ttl
@@ -152,7 +127,7 @@ class LocalRuns:
         living = await self._database.write(
             lambda connection: rows.extend(connection, run, by.id, ttl)
         )
-        if not living or not await self._running.extend_local(run):
+        if not living or not await self._runs.extend_local(run):
             raise LocalRunUnknown(run=run)
         return expires
 
@@ -173,14 +148,14 @@ class LocalRuns:
         found = await self._database.read(lambda connection: rows.by_run(connection, run))
         if found is None or found.owner != by.id:
             raise LocalRunUnknown(run=run)
-        ended = await self._running.finish_local(run, output, failure=failure)
+        ended = await self._runs.finish_local(run, output, failure=failure)
         await self._database.write(lambda connection: rows.remove(connection, run))
         self._slots.forget()
         return ended
 
     @property
     def _ttl(self) -> timedelta:
-        return timedelta(seconds=self._running.bounds.local_lease)
+        return timedelta(seconds=self._runs.bounds.local_lease)
 
 
 def _nearest(connection: Connection, agent: str) -> _Nearest:

@@ -22,11 +22,11 @@ class ModelFigures:
     """
 
     def __init__(self) -> None:
-        self.calls: Counter[tuple[str, str, str]] = Counter()
-        self.seconds: dict[tuple[str, str], float] = {}
-        self.tokens: Counter[tuple[str, str, str]] = Counter()
-        self.cost_usd: dict[tuple[str, str], float] = {}
-        self.mismatches: Counter[tuple[str, str]] = Counter()
+        self.calls: Counter[tuple[str, ...]] = Counter()
+        self.seconds: dict[tuple[str, ...], float] = {}
+        self.tokens: Counter[tuple[str, ...]] = Counter()
+        self.cost_usd: dict[tuple[str, ...], float] = {}
+        self.mismatches: Counter[tuple[str, ...]] = Counter()
         self.refused: Counter[str] = Counter()
         self._names: set[str] = set()
 

@@ -1,0 +1,18 @@
+"""`/v1/runs/{id}/receipt`: all that is known of one run."""
+
+from seatrial.cell.door.service.access import Admit
+from seatrial.cell.telemetry.service.receipts import Receipts
+from seatrial.contract.runs.access import CellPermission
+from seatrial.kit.http.answers import answer_json
+from seatrial.kit.http.asgi import App, Receive, Scope, Send
+from seatrial.kit.http.routes import path_values
+
+
+def receipt_routes(receipts: Receipts, admit: Admit) -> list[tuple[str, str, App]]:
+    """The endpoint, for `Routes`."""
+
+    async def one(scope: Scope, _receive: Receive, send: Send) -> None:
+        caller = await admit(scope, CellPermission.PAYLOAD)
+        await answer_json(send, await receipts.of(path_values(scope)["id"], caller))
+
+    return [("GET", "/v1/runs/{id}/receipt", one)]

@@ -1,0 +1,187 @@
+"""The receipt: all that is known of one run, in one view."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from seatrial.cell.journal.domain import Call, CallKind, CallState, Tokens, Totals
+from seatrial.cell.runs.domain.values import Failure, Judgement, Run, Said, Stretch
+
+FORMAT: Final = 1
+
+
+def receipt(
+    run: Run,
+    *,
+    environment: str,
+    calls: Sequence[Call],
+    totals: Totals,
+    restarts: Sequence[Stretch],
+    said: Sequence[Said],
+) -> dict[str, Any]:
+    """The receipt of `run` as JSON; what is not known yet is null or empty, never left out."""
+    retries = [part for stretch in restarts for part in _parts(stretch)]
+    output = None if run.failure is not None else run.output
+    return {
+        "format": FORMAT,
+        "run": run.id,
+        "agent": run.agent,
+        "environment": environment,
+        "state": str(run.state),
+        "release": {
+            "digest": None if run.release is None else str(run.release),
+            "name": run.release_name,
+            "generation": run.generation,
+        },
+        "session": run.session,
+        "tenant": run.tenant,
+        "caller": run.caller,
+        "local": run.local,
+        "tags": dict(run.tags),
+        "created": run.created,
+        "started": run.started,
+        "ended": run.ended,
+        "duration_ms": _milliseconds(run.started, run.ended),
+        "input": run.input,
+        "attempts": _attempts(run, retries, calls),
+        "calls": [_call(call) for call in calls],
+        "validation_failures": [],
+        "retries": retries,
+        "reviews": [],
+        "effect": {"kind": "answer", "output": output} if run.over and not run.failure else None,
+        "output": run.output,
+        "error": _error(run.failure),
+        "totals": {
+            "calls": totals.calls,
+            "input_tokens": totals.input_tokens,
+            "output_tokens": totals.output_tokens,
+            "cost_usd": totals.cost_usd,
+            "cost_known": all(_priced(call) for call in calls),
+        },
+        "outcome": _judgement(run.judgement),
+        "judgements": [_judgement(each.judgement) for each in said if each.judgement is not None],
+        "feedback": [_feedback(each) for each in said if each.feedback is not None],
+    }
+
+
+def _attempts(
+    run: Run, retries: Sequence[dict[str, Any]], calls: Sequence[Call]
+) -> list[dict[str, Any]]:
+    """Each attempt with what became of it; how one ended is told by the next one's reason."""
+    ended = {retry["before"]: retry for retry in retries}
+    made: list[dict[str, Any]] = []
+    for number in range(1, run.attempt + 1):
+        retry = ended.get(number)
+        last = number == run.attempt
+        error = retry["error"] if retry else (_error(run.failure) if last else None)
+        made.append(
+            {
+                "attempt": number,
+                "state": "failed" if error else (str(run.state) if last else "failed"),
+                "ended": retry["at"] if retry else (run.ended if last else None),
+                "error": error,
+                "calls": sum(call.key.attempt == number for call in calls),
+            }
+        )
+    return made
+
+
+def _parts(stretch: Stretch) -> list[dict[str, Any]]:
+    return [
+        {
+            "before": int(part["attempt"]) - 1,
+            "at": stretch.at,
+            "error": {"code": part.get("code"), "message": part.get("message")},
+        }
+        for part in stretch.parts
+        if isinstance(part, dict) and "attempt" in part
+    ]
+
+
+def _call(call: Call) -> dict[str, Any]:
+    result = call.result
+    return {
+        "attempt": call.key.attempt,
+        "seq": call.key.seq,
+        "kind": str(call.intent.kind),
+        "name": call.intent.name,
+        "provider": call.intent.provider,
+        "route": call.intent.route,
+        "state": str(CallState.INTENT if result is None else result.state),
+        "started": call.intent.started,
+        "ended": result and result.ended,
+        "latency_ms": result and result.latency_ms,
+        "first_byte_ms": result and result.first_byte_ms,
+        "status": result and result.status,
+        "answered": result and result.answered,
+        "mismatch": _mismatch(call),
+        "request": {"digest": call.intent.request_digest, "bytes": call.intent.request_bytes},
+        "response_bytes": result and result.response_bytes,
+        "tokens": None if result is None else _tokens(result.tokens),
+        "cost_usd": result and result.cost_usd,
+        "error": result and result.error,
+    }
+
+
+def _mismatch(call: Call) -> bool:
+    answered = call.result and call.result.answered
+    return call.intent.kind is CallKind.MODEL and answered not in {None, call.intent.name}
+
+
+def _priced(call: Call) -> bool:
+    """Whether the price of a call is known; what was refused or not answered has none."""
+    result = call.result
+    if call.intent.kind is not CallKind.MODEL:
+        return True
+    if result is None:
+        return False
+    return result.state is not CallState.DONE or result.cost_usd is not None
+
+
+def _tokens(tokens: Tokens | None) -> dict[str, int] | None:
+    if tokens is None:
+        return None
+    return {
+        "input": tokens.input,
+        "output": tokens.output,
+        "cache_read": tokens.cache_read,
+        "cache_write": tokens.cache_write,
+    }
+
+
+def _error(failure: Failure | None) -> dict[str, str] | None:
+    return None if failure is None else {"code": failure.code, "message": failure.message}
+
+
+def _judgement(judgement: Judgement | None) -> dict[str, Any] | None:
+    if judgement is None:
+        return None
+    return {
+        "outcome": str(judgement.outcome),
+        "note": judgement.note,
+        "at": judgement.at,
+        "by": judgement.by,
+    }
+
+
+def _feedback(said: Said) -> dict[str, Any]:
+    given = said.feedback
+    return {
+        "id": said.id,
+        "at": said.at,
+        "by": said.by,
+        "thumbs": None if given is None or given.thumbs is None else _thumbs(given.thumbs),
+        "score": given and given.score,
+        "comment": given and given.comment,
+        "correction": given and given.correction,
+    }
+
+
+def _thumbs(up: bool) -> str:
+    return "up" if up else "down"
+
+
+def _milliseconds(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return (end - start).total_seconds() * 1000
