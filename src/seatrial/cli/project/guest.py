@@ -133,10 +133,12 @@ def _joined(chunks: list[Any]) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _told(error: BaseException) -> dict[str, str]:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    own = trace = error.__traceback__
+    while trace is not None:  # the agent's lines are those after the last of ours
+        if trace.tb_frame.f_code.co_filename == __file__:
+            own = trace.tb_next
         trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace)
+    lines = traceback.format_exception(type(error), error, own)
     return {"message": f"{type(error).__name__}: {error}", "trace": "".join(lines)}
 
 

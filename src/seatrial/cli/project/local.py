@@ -21,6 +21,7 @@ from seatrial.cli.project.selection import Selection
 _GUEST: Final = Path(__file__).with_name("guest.py")
 _PASSED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _LARGEST: Final = 64 << 20  # bytes of one answer
+_TALK: Final = 2  # standard error
 _GRACE: Final = 1.0  # seconds for the process to go by itself
 
 
@@ -39,20 +40,24 @@ class LocalAgent:
     """The process. It serves one input after the other, until it is closed."""
 
     def __init__(self, project: Project, python: Path, env: Mapping[str, str]) -> None:
-        ours, theirs = socket.socketpair()
         self._project = project
-        self._ours = ours
-        with theirs:
-            self._child = subprocess.Popen(
-                [python, "-B", _GUEST, str(theirs.fileno()), project.manifest.agent.entry],
-                env=dict(env),
-                cwd=project.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),  # what it prints is talk; its output is the answer
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        self._lines = ours.makefile("rb")
+        self._ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._child = subprocess.Popen(
+                    [python, "-B", _GUEST, str(theirs.fileno()), project.manifest.agent.entry],
+                    env=dict(env),
+                    cwd=project.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=_TALK,  # what it prints is talk; its output comes another way
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._ours.close()
+            reason = f"{str(python)!r}: {error.strerror or error}"
+            raise AgentProcessEnded(reason=reason) from None
+        self._lines = self._ours.makefile("rb")
         self._started = False
 
     def run(self, sample: Sample, emit: Callable[[Any], None]) -> Any:  # noqa: ANN401 - any JSON
