@@ -250,6 +250,16 @@ def test_one_loop_serves_all_runs_so_that_kept_clients_stay_usable(room: Room) -
     assert room.answers(room.plan(source), 1, 2, 3) == [Result(output=1)] * 3
 
 
+def test_every_run_begins_in_the_bundle(room: Room) -> None:
+    source = """
+        import os
+        def run(input):
+            try: return os.listdir()
+            finally: os.chdir(os.environ['HOME'])
+        """
+    assert room.answers(room.plan(source), 1, 2) == [Result(output=["agent.py"])] * 2
+
+
 def test_a_context_variable_ends_with_its_run(room: Room) -> None:
     source = """
         import contextvars

@@ -91,6 +91,28 @@ BREAKING = {
         "host_garbled",
         "end without result and error",
     ),
+    "answers with a head that has no end": (
+        """
+    import os
+    for fd in range(3, 500):
+        try: os.write(fd, b'HTTP/1.1 200 OK\\r\\nx: ')
+        except OSError: continue
+        while fd > 100: os.write(fd, b'x' * 65536)
+    """,
+        "host_overflowed",
+        "answer is larger than 262144 bytes",
+    ),
+    "answers with frames that hold nothing": (
+        """
+    import os
+    for fd in range(3, 500):
+        try: os.write(fd, b'HTTP/1.1 200 OK\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n')
+        except OSError: continue
+        while fd > 100: os.write(fd, b'1;' + b'x' * 65536 + b'\\r\\n ')
+    """,
+        "host_garbled",
+        "no HTTP",
+    ),
     "answers another status": (
         """
     import os

@@ -255,7 +255,7 @@ class EntryBroken(Failed):
 
 
 class HostExited(Failed):
-    """The agent's process ended by itself: {reason}."""
+    """The agent's process is gone: {reason}."""
 
     code = "host_exited"
     cause = "The agent called `os._exit`, crashed in native code, or used up its memory."

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import inspect
 import json
+import os
 import random
 import sys
 import uuid
@@ -54,8 +55,9 @@ class Context:
 class Calls:
     """Calls one agent, again and again, never two at once."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, bundle: str) -> None:
         self._entry = entry
+        self._bundle = bundle
         # One loop for the process's life: clients that an agent keeps are bound to theirs.
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
@@ -72,6 +74,7 @@ class Calls:
         executor = ThreadPoolExecutor(_WORKERS)  # its threads start when first needed
         self._loop.set_default_executor(executor)
         seed_all(request["seed"])
+        os.chdir(self._bundle)  # the last run may have gone elsewhere
         try:
             output = self._output(request, emit)
             last = {"type": "result", "output": output}

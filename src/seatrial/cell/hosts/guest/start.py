@@ -59,7 +59,7 @@ def _loaded(cell: Cell, isolation: dict[str, Any]) -> Calls:
     site.main()
     put_on_path(cell.bundle)
     seed_all(0)  # names coined on import are the same in every process of a release
-    return Calls(load(cell.entry, cell.bundle))
+    return Calls(load(cell.entry, cell.bundle), cell.bundle)
 
 
 def _refuse(_request: dict[str, Any], _emit: object) -> bytes:

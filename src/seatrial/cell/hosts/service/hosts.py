@@ -175,7 +175,10 @@ class Hosts:
             await asyncio.shield(ending)
 
     async def prune(self, plans: Iterable[HostPlan]) -> None:
-        """Remove builds that neither `plans` nor a process needs."""
+        """Remove builds that neither `plans` nor a process of these hosts needs.
+
+        Other cell processes in the same directory need theirs too: let `plans` name them.
+        """
         needed = [*plans, *(pool.plan for pool in self._pools.values())]
         await asyncio.to_thread(self._builder.prune, needed)
 

@@ -37,6 +37,7 @@ class Wire(asyncio.Protocol):
         self._status = 0
         self._body = bytearray()
         self._total = 0
+        self._raw = 0
         self._last: Result | Error | None = None
         self._events: deque[tuple[int, HostEvent]] = deque()
         self._queued = 0
@@ -112,6 +113,10 @@ class Wire(asyncio.Protocol):
         if not self._asked:
             self._break(HostGarbled(reason="it spoke without being asked"))
             return
+        self._raw += len(data)
+        if self._raw > self._most_raw():
+            self._break(HostOverflowed(what="answer", limit=self._most_raw()))
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -164,12 +169,17 @@ class Wire(asyncio.Protocol):
             self._asked = False
             self._put(0, self._last)
 
+    def _most_raw(self) -> int:
+        """Bytes that may come with all that is not body: a head has an end, frames are small."""
+        return 2 * self._limits.output_bytes + _LARGEST_ANSWER if self._status else _LARGEST_ANSWER
+
     def _begin(self, *, streaming: bool) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._streaming = streaming
         self._status = 0
         self._body = bytearray()
         self._total = 0
+        self._raw = 0
         self._last = None
         self._events.clear()
         self._queued = 0
