@@ -53,12 +53,31 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  doctor      Check that this machine can carry Seatrial.
-  flags       Lint, explain and serve feature flags.
-  rollout     Rehearse a rollout plan.
-  settings    Check a settings file.
-  explain     Explain an error by its code.
-  completion  Print tab completion for your shell.
+  init          Begin a project: an agent that works at once.
+  dev           Run this project's agent here, without a server.
+  test          Run its code here against staging's models and tools.
+  deploy        Make a release and put it into staging.
+  promote       Publish to production what runs in staging.
+  rollback      Bring an earlier generation back, at once.
+  status        Show what is active where, and what lags.
+  releases      List, show and compare releases.
+  invoke        Run an agent once.
+  runs          List runs, read a receipt, cancel, redrive, judge.
+  sessions      List and show threads of runs.
+  logs          Show what agents logged.
+  environments  Show and change the rules of environments.
+  secrets       Set, list and remove an environment's secrets.
+  keys          Show and sign whose signatures count.
+  up            Start a whole system on this machine.
+  down          End what `up` started.
+  control       Run control as one process.
+  cell          Run a cell as one process.
+  doctor        Check that this machine can carry Seatrial.
+  flags         Lint, explain and serve feature flags.
+  rollout       Rehearse a rollout plan.
+  settings      Check a settings file.
+  explain       Explain an error by its code.
+  completion    Print tab completion for your shell.
 
   Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 conflict, 6
   gate failed, 7 stopped, 8 unreachable.
