@@ -53,6 +53,10 @@ class NotHere(NotFound):
     remedy = "Ask for something else."
 
 
+class Unchanged(Exception):
+    """Nothing would change."""
+
+
 class TokenWrong(Denied):
     """That token opens nothing in this fake."""
 
@@ -241,6 +245,8 @@ class Fake:
             for slug in sorted(before.agents.keys() | agents.keys())
             if before.agents.get(slug) != agents.get(slug)
         ]
+        if after == before:
+            raise Unchanged
         signature = GateRow(
             gate="signed_order", standing="unmet", reason="0 of 1 signatures by a releaser"
         )
@@ -384,6 +390,10 @@ class Fake:
             value = half(scope["method"], path, query, body)
         except SeatrialError as error:
             await answer_error(send, error)
+            return
+        except Unchanged:
+            told = {"code": "nothing_to_change", "detail": "Nothing would change."}
+            await answer_json(send, told, status=409)
             return
         if value is None:
             await answer_empty(send)

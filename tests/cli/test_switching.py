@@ -92,6 +92,9 @@ def test_nothing_to_promote_is_no_failure(command: Command) -> None:
     command("promote", "--yes")
     said = command("promote", "--yes")
     assert (said.code, said.out) == (Exit.OK, "nothing to change in production\n")
+    for looking in ("--dry-run", "--why-not"):
+        said = command("promote", looking, "--json")
+        assert (said.code, said.json["state"]) == (Exit.OK, "unchanged")
 
 
 def test_promote_without_a_terminal_asks_for_a_yes(fake: Fake, command: Command) -> None:
@@ -233,6 +236,15 @@ def test_rollback_brings_the_generation_before_back(
     said = command("rollback", "--to", "2", "--dry-run")
     assert "support  support@1 -> support@2" in said.out
     assert len(fake.generations["production"]) == 3
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_rollback_that_would_change_nothing_is_a_conflict(command: Command) -> None:
+    command("deploy")
+    command("promote", "--yes")
+    said = command("rollback", "--to", "1", "--yes")
+    assert said.code == Exit.CONFLICT
+    assert "nothing_to_change" in said.err
 
 
 def test_rollback_needs_no_key_where_the_token_may(

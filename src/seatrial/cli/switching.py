@@ -25,6 +25,7 @@ from seatrial.contract.switch.api import (
 )
 from seatrial.kit.clock import Clock, SystemClock
 from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.errors import SeatrialError
 
 SIGNATURE: Final = "signed_order"
 """The gate that the signature still to come may meet."""
@@ -37,18 +38,26 @@ _VALID: Final = {
 }
 """How long an order may wait for its gates and for other signatures."""
 
+_UNCHANGED: Final = "nothing_to_change"  # what control calls it
 _HELD: Final = 2  # seconds that control may hold an answer until something has changed
 _GLANCE: Final = 0.05  # seconds between two questions, should it not hold them
 
 
-async def planned(servers: Reached, environment: str, asked: PlanRequest) -> Plan:
+async def planned(servers: Reached, environment: str, asked: PlanRequest) -> Plan | None:
     """Control's plan, if it is nothing else than what was asked for, and shows all that it does.
+
+    None where nothing would change: what was asked for is so already.
 
     Raises:
         PlanUnlike: another environment or verb, other agents, other rules; says which.
         SeatrialError: what control refuses.
     """
-    plan = await servers.control.plan(environment, asked)
+    try:
+        plan = await servers.control.plan(environment, asked)
+    except SeatrialError as error:
+        if error.code == _UNCHANGED and asked.verb is not Verb.ROLLBACK:
+            return None
+        raise
     reason = _unlike(plan, environment, asked) or await _baseless(servers, plan)
     if reason:
         raise PlanUnlike(reason=reason)

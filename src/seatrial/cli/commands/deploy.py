@@ -16,7 +16,7 @@ from seatrial.cli.surroundings import surroundings
 from seatrial.cli.switching import planned
 from seatrial.cli.talk import progress, say, where
 from seatrial.contract.evidence.statements import Provenance, Verb, instant
-from seatrial.contract.switch.api import DeployRequest, GenerationRow, Plan, PlanRequest, ReleaseRow
+from seatrial.contract.switch.api import DeployRequest, GenerationRow, PlanRequest, ReleaseRow
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.terminal.output import answer_json, json_option
 
@@ -94,14 +94,10 @@ async def _deployed(
         raise PlanUnlike(reason=f"it calls the release {row.release}, not {built.release.name}")
     asked = PlanRequest(verb=Verb.DEPLOY, agents={slug: str(built.release.name)})
     plan = await planned(servers, environment, asked)
-    if _nothing(plan):
+    if plan is None:
         say(f"{row.name} is active in {environment} already")
         return row, None
     return row, await carried_out(servers, plan, manner, "")
-
-
-def _nothing(plan: Plan) -> bool:
-    return plan.closure.digest == plan.base
 
 
 async def _upload(servers: Reached, built: Built) -> None:

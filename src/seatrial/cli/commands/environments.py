@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from seatrial.cli import showing
-from seatrial.cli.commands.promote import show_generation
+from seatrial.cli.commands.promote import show_generation, show_unchanged
 from seatrial.cli.ordering import Manner, carried_out, order_options
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
 from seatrial.cli.switching import planned
@@ -104,22 +104,25 @@ def profile_command(
     where(environment, f"profile {profile}")
     wanted = Profile(profile)
 
-    async def use(servers: Reached) -> tuple[Plan, GenerationRow | None]:
+    async def use(servers: Reached) -> tuple[Plan | None, GenerationRow | None]:
         asked = PlanRequest(verb=Verb.CONFIGURE, profile=wanted)
         plan = await planned(servers, environment, asked)
+        if plan is None:
+            return None, None
         say(_rules(plan.closure.rules))
         say(showing.gates(plan.gates))
-        if dry_run or plan.closure.digest == plan.base:
+        if dry_run:
             return plan, None
         what = f"the rules of {environment} will be those of {profile}"
         return plan, await carried_out(servers, plan, manner, what)
 
     plan, generation = reaching(access, use)
-    if dry_run:
-        if as_json:
-            answer_json(plan.document())
-        return
-    show_generation(plan, generation, wait=manner.wait, as_json=as_json)
+    if plan is None:
+        show_unchanged(environment, as_json=as_json)
+    elif generation is not None:
+        show_generation(plan, generation, wait=manner.wait, as_json=as_json)
+    elif as_json:
+        answer_json(plan.document())
 
 
 def _rules(rules: Rules) -> str:

@@ -58,10 +58,12 @@ def promote(  # noqa: PLR0913 - one parameter for each option
     where(environment, ", ".join(agents))
     looking = dry_run or why_not
 
-    async def use(servers: Reached) -> tuple[Plan, Differences, GenerationRow | None]:
+    async def use(servers: Reached) -> tuple[Plan | None, Differences, GenerationRow | None]:
         plan = await planned(servers, environment, asked)
+        if plan is None:
+            return None, {}, None
         found = {} if why_not else await differences(servers, plan)
-        if looking or plan.closure.digest == plan.base:
+        if looking:
             return plan, found, None
         _tell_plan(plan, found)
         if not ahead:
@@ -69,10 +71,14 @@ def promote(  # noqa: PLR0913 - one parameter for each option
         return plan, found, await carried_out(servers, plan, manner, _what(plan))
 
     plan, found, generation = reaching(access, use)
+    if plan is None:
+        show_unchanged(environment, as_json=as_json)
+        return Exit.OK
     if looking:
         _show_plan(plan, found, as_json=as_json, with_changes=not why_not)
         return Exit.GATE_FAILED if why_not and blocking(plan.gates) else Exit.OK
-    show_generation(plan, generation, wait=manner.wait, as_json=as_json)
+    if generation is not None:
+        show_generation(plan, generation, wait=manner.wait, as_json=as_json)
     return Exit.OK
 
 
@@ -150,8 +156,6 @@ def _show_plan(plan: Plan, found: Differences, *, as_json: bool, with_changes: b
             click.echo(showing.change_line(change))
             if found.get(change.agent):
                 click.echo(showing.difference(found[change.agent], "  "))
-        if not plan.changes:
-            click.echo("nothing to promote")
         click.echo(f"cells: {', '.join(plan.cells) or 'none'}")
         click.echo("gates:")
     click.echo(showing.gates(plan.gates))
@@ -159,24 +163,28 @@ def _show_plan(plan: Plan, found: Differences, *, as_json: bool, with_changes: b
         click.echo("nothing is in the way but signatures")
 
 
-def show_generation(
-    plan: Plan, generation: GenerationRow | None, *, wait: bool, as_json: bool
-) -> None:
+def show_unchanged(environment: str, *, as_json: bool) -> None:
+    """Nothing is to be done, and that is fine."""
+    if as_json:
+        answer_json({"environment": environment, "generation": None, "state": "unchanged"})
+    else:
+        click.echo(f"nothing to change in {environment}")
+
+
+def show_generation(plan: Plan, generation: GenerationRow, *, wait: bool, as_json: bool) -> None:
     """What became of a switch."""
     if as_json:
         answer_json(
             {
                 "environment": plan.environment,
                 "closure": str(plan.closure.digest),
-                "generation": None if generation is None else generation.generation,
-                "state": "unchanged" if generation is None else str(generation.state),
+                "generation": generation.generation,
+                "state": str(generation.state),
                 "changes": [each.document() for each in plan.changes],
             }
         )
-    elif generation is None:
-        click.echo(f"nothing to change in {plan.environment}")
-    else:
-        state = "is active" if wait else f"is {generation.state}"
-        click.echo(f"generation {generation.generation} {state} in {plan.environment}")
-        for change in plan.changes:
-            click.echo(f"  {showing.change_line(change)}")
+        return
+    state = "is active" if wait else f"is {generation.state}"
+    click.echo(f"generation {generation.generation} {state} in {plan.environment}")
+    for change in plan.changes:
+        click.echo(f"  {showing.change_line(change)}")

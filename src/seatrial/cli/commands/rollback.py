@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from seatrial.cli import showing
-from seatrial.cli.commands.promote import show_generation
+from seatrial.cli.commands.promote import show_generation, show_unchanged
 from seatrial.cli.ordering import Manner, carried_out, followed, order_options
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
 from seatrial.cli.switching import planned
@@ -13,7 +13,7 @@ from seatrial.cli.talk import confirm, say, where
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.switch.api import GenerationRow, Plan, PlanRequest
 from seatrial.contract.switch.requests import RollbackRequest
-from seatrial.kit.terminal.output import json_option
+from seatrial.kit.terminal.output import answer_json, json_option
 
 
 @click.command()
@@ -45,11 +45,13 @@ def rollback(
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     where(environment)
 
-    async def use(servers: Reached) -> tuple[Plan, GenerationRow | None]:
+    async def use(servers: Reached) -> tuple[Plan | None, GenerationRow | None]:
         asked = PlanRequest(verb=Verb.ROLLBACK, to=to)
         plan = await planned(servers, environment, asked)
+        if plan is None:
+            return None, None
         say(showing.changes(plan))
-        if dry_run or plan.closure.digest == plan.base:
+        if dry_run:
             return plan, None
         what = f"{environment} goes back"
         if servers.access.person is None:
@@ -60,7 +62,11 @@ def rollback(
         return plan, await carried_out(servers, plan, manner, what)
 
     plan, generation = reaching(access, use)
-    if dry_run and not as_json:
-        click.echo(showing.changes(plan))
-    else:
+    if plan is None:
+        show_unchanged(environment, as_json=as_json)
+    elif generation is not None:
         show_generation(plan, generation, wait=manner.wait, as_json=as_json)
+    elif as_json:
+        answer_json(plan.document())
+    else:
+        click.echo(showing.changes(plan))

@@ -22,6 +22,9 @@ from seatrial.kit.http.events import Event, EventParser
 _D = TypeVar("_D", bound=Document)
 _LARGEST: Final = 64 << 20  # bytes of an answer
 _PATIENT: Final = Timeouts(first_byte=120.0, chunk=120.0, total=900.0)
+_UPLOAD: Final = Timeouts(first_byte=1_800.0, chunk=120.0, total=1_900.0)
+"""The answer to an upload begins when all of it was sent: a large wheel over a slow line."""
+
 _ENDLESS: Final = Timeouts(first_byte=60.0, chunk=120.0, total=None)
 Headers = tuple[tuple[str, str], ...]
 
@@ -91,7 +94,7 @@ class Peer:
     async def put_bytes(self, path: str, content: bytes) -> None:
         """Hand over bytes."""
         kind = (("content-type", "application/octet-stream"),)
-        await self._send(self._request("PUT", path, None, content, kind))
+        await self._send(self._request("PUT", path, None, content, kind, timeouts=_UPLOAD))
 
     async def events(
         self,
