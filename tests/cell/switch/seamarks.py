@@ -1,7 +1,7 @@
 """A control for tests: real keys, real envelopes, and as much trouble as is asked for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -324,6 +324,8 @@ class FakeWarmer:
     warmed: list[Digest] = field(default_factory=list)
     failing: dict[Digest, Exception] = field(default_factory=dict)
     hold: asyncio.Event | None = None
+    kept: frozenset[Digest] = frozenset()
+    cleared: frozenset[Digest] | None = None
 
     async def warm(self, release: Release) -> None:
         self.asked.append(release.name)
@@ -333,6 +335,12 @@ class FakeWarmer:
         if error is not None:
             raise error
         self.warmed.append(release.name)
+
+    async def keep(self, releases: Collection[Digest]) -> None:
+        self.kept = frozenset(releases)
+
+    async def clear(self, releases: Collection[Release]) -> None:
+        self.cleared = frozenset(each.name for each in releases)
 
 
 HOUR = timedelta(hours=1)

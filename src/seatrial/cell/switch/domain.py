@@ -170,7 +170,7 @@ class Prepared:
     Attributes:
         generation: as which.
         closure: the whole of it.
-        proposal: digest of the envelope that ordered it.
+        proposal: digest of what control signed; see `Proposal`.
         at: when it was ready.
     """
 
@@ -187,7 +187,7 @@ class Refused:
     Attributes:
         generation: which.
         closure: digest of what it would have been.
-        proposal: digest of the envelope that ordered it.
+        proposal: digest of what control signed; see `Proposal`.
         reason: a code and a sentence.
         at: when.
     """
@@ -268,7 +268,7 @@ class Examined:
         base: the closure of that.
         verb: what for.
         closure: what shall be in force.
-        proposal: digest of the envelope that orders it.
+        proposal: digest of what control signed; see `Proposal`.
         committed: when it was committed; None while it is not.
     """
 
@@ -288,7 +288,7 @@ class Refusal:
     Attributes:
         generation: as which it was ordered.
         closure: what it would have been.
-        proposal: digest of the envelope that ordered it.
+        proposal: digest of what control signed; see `Proposal`.
         why: the reason's name.
         detail: a sentence.
     """
@@ -374,7 +374,7 @@ def decide(standing: Standing, committed: Wanted, proposed: Wanted) -> Action:
     if proposed is None or is_old or (refused and refused.proposal == proposed.proposal):
         return Nothing()
     if isinstance(proposed, Refusal):
-        return Refuse(refusal=proposed)
+        return Nothing() if is_known(standing, proposed) else Refuse(refusal=proposed)
     if proposed.previous != standing.generation or is_prepared(standing, proposed):
         return Nothing()
     return Prepare(order=proposed)
@@ -389,12 +389,15 @@ def _toward(standing: Standing, committed: Examined | Refusal) -> Action:
 
 
 def is_known(standing: Standing, refusal: Refusal) -> bool:
-    """Whether this was refused already, for the same reason."""
+    """Whether this was refused already for the same cause, or is older than what was.
+
+    What is told of one cause may differ in its figures; and documents that come again and again
+    must not fill the log.
+    """
     known = standing.refused
-    return known is not None and (known.proposal, known.reason) == (
-        refusal.proposal,
-        refusal.reason,
-    )
+    if known is None or known.generation != refusal.generation:
+        return known is not None and known.generation > refusal.generation
+    return known.proposal == refusal.proposal and known.reason.startswith(f"{refusal.why}: ")
 
 
 def is_prepared(standing: Standing, order: Examined) -> bool:

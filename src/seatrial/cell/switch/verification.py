@@ -37,7 +37,10 @@ def examined(ordered: Ordered, standing: Standing, keyring: Keyring) -> Examined
         subject, proposal, _ = Proposal.verified(envelope, keyring.control_keys)
     except SeatrialError as error:
         return _unreadable(unread, error)
-    refusal = replace(unread, generation=proposal.generation)
+    # By what was signed, not by the envelope: that can be written in many ways.
+    refusal = replace(
+        unread, generation=proposal.generation, closure=subject, proposal=proposal.digest
+    )
     found = _misfit(ordered, subject, proposal, standing)
     if found is not None:
         return replace(refusal, why=found[0], detail=found[1])

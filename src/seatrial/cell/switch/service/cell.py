@@ -141,11 +141,12 @@ class CellSwitch:
         return await self._around.database.read(self._figures)
 
     async def tidy(self) -> int:
-        """Forget releases and blobs that nothing can need any more; how many blobs went."""
+        """Forget releases, builds and blobs that nothing can need; how many blobs went."""
         before = self._around.clock.now() - timedelta(seconds=_TIDY)
         kept = await self._around.database.write(
             lambda connection: forget(connection, self._around.busy(connection))
         )
+        await self._around.warmer.clear(kept.documents)
         return await asyncio.to_thread(self._around.blobs.clear, kept.blobs, before.timestamp())
 
     def _told(self, now: Current) -> None:

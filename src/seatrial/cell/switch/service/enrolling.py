@@ -16,6 +16,7 @@ from seatrial.contract.switch.api import EnrolAnswer, EnrolRequest
 from seatrial.kit.crypto.keyfiles import KeyFileExposed, load_or_create
 from seatrial.kit.crypto.sealing import OpeningKey
 from seatrial.kit.crypto.signing import SigningKey
+from seatrial.kit.errors import SeatrialError
 from seatrial.kit.http.client import HttpClient
 
 _ENROLMENT: Final = "enrolment.json"
@@ -86,19 +87,34 @@ def known_enrolment(application: Application) -> EnrolAnswer | None:
 
 
 async def enrolled(client: HttpClient, application: Application, keys: OwnKeys) -> EnrolAnswer:
-    """What control answers to the enrolment of this process, at its first start or before.
+    """What control answers to the enrolment of this process, now or at an earlier start.
+
+    A token that lies there is used even if the process is enrolled: so a lost enrolment is mended.
 
     Raises:
         EnrolmentMissing: there is no token.
         SeatrialError: control cannot be reached, or refuses.
     """
     known = known_enrolment(application)
-    if known is not None:
-        return known
     if not application.token_file.exists():
-        raise EnrolmentMissing(path=str(application.token_file))
+        if known is None:
+            raise EnrolmentMissing(path=str(application.token_file))
+        return known
+    try:
+        answer = await _enrolled(client, application, keys)
+    except SeatrialError as error:
+        if known is None:
+            raise
+        _LOG.warning("the token in %s brings nothing new: %s", application.token_file, error)
+        return known
+    application.token_file.unlink(missing_ok=True)
+    _LOG.info("enrolled as %s, key %s", answer.cell, keys.signing.verify_key.short)
+    return answer
+
+
+async def _enrolled(client: HttpClient, application: Application, keys: OwnKeys) -> EnrolAnswer:
     asked = EnrolRequest(
-        token=_private(application.token_file).decode(errors="replace").strip(),
+        token=_private(application.token_file).decode(errors="replace").strip()[:200],
         signing=keys.signing.id,
         sealing=keys.opening.id,
         url=application.url,
@@ -106,8 +122,6 @@ async def enrolled(client: HttpClient, application: Application, keys: OwnKeys) 
     )
     answer = _matching(await enrol(client, application.control, asked), application)
     _keep(application.folder / _ENROLMENT, orjson.dumps(answer.document()))
-    application.token_file.unlink(missing_ok=True)
-    _LOG.info("enrolled as %s, key %s", answer.cell, keys.signing.verify_key.short)
     return answer
 
 

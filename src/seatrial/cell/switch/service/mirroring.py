@@ -56,6 +56,8 @@ class Mirror:
                     await self._look()
                 except SeatrialError as error:
                     _LOG.warning("cannot look at what is in force: %s", error)
+                except Exception:  # noqa: BLE001 - a listener's defect must not end the cell
+                    _LOG.exception("somebody was not told of what is in force")
                 await self._rested()
         finally:
             if self._warming is not None:
@@ -75,11 +77,11 @@ class Mirror:
         if marks != self._marks:
             generation, closures = await self._database.read(_named)
             self._marks, self._closures, self._not_before = marks, closures, 0.0
-            self._preparer.keep(closures)
             if generation != self._told:
                 now = await self._database.read(current)
                 self._told = now.generation
                 self._on_flip(now)
+            await self._preparer.keep(closures)
         wanted = {active.release for each in self._closures for active in each.agents.values()}
         idle = self._warming is None or self._warming.done()
         if idle and wanted - self._preparer.ready and self._clock.steady() >= self._not_before:

@@ -1,6 +1,6 @@
 """What the switch needs from outside: control, and something that warms hosts."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,4 +61,12 @@ class Warmer(Protocol):
             Unavailable and TimedOut kinds: it may succeed later.
             SeatrialError: it never will.
         """
+        ...
+
+    async def keep(self, releases: Collection[Digest]) -> None:
+        """Hold warm only these; those that run something end when it has ended."""
+        ...
+
+    async def clear(self, releases: Collection[Release]) -> None:
+        """Remove what was built for others than these and those that are warm."""
         ...

@@ -57,13 +57,14 @@ class Preparer:
             await self._warmer.warm(release)
             self.ready.add(release.name)
 
-    def keep(self, closures: Iterable[Closure]) -> None:
-        """Count as ready only what one of `closures` names; hosts of the rest may go."""
+    async def keep(self, closures: Iterable[Closure]) -> None:
+        """Hold ready only what one of `closures` names; raises what `Warmer.keep` raises."""
         named = {active.release for each in closures for active in each.agents.values()}
         self.ready &= named
         for digest in [each for each, lock in self._locks.items() if not lock.locked()]:
             if digest not in named:
                 del self._locks[digest]
+        await self._warmer.keep(named)
 
     async def _document(self, digest: Digest) -> Release:
         kept = await self._database.read(lambda connection: store.release(connection, digest))

@@ -7,6 +7,7 @@ from typing import Final
 from seatrial.cell.switch import store
 from seatrial.cell.switch.service.admission import release_document
 from seatrial.contract.releases.closure import Closure
+from seatrial.contract.releases.release import Release
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
 
@@ -20,11 +21,13 @@ class Recall:
 
     Attributes:
         releases: by digest.
-        blobs: of these releases.
+        documents: of those whose document is here.
+        blobs: of these.
         closures: newest first: the one in force, then those before it.
     """
 
     releases: frozenset[Digest]
+    documents: tuple[Release, ...]
     blobs: frozenset[Digest]
     closures: tuple[Closure, ...]
 
@@ -41,9 +44,14 @@ def recall(connection: Connection, busy: Iterable[Digest], closures: int = KEPT)
     ready = store.prepared(connection)
     named = [*lived, *((ready.closure,) if ready is not None else ())]
     releases = {active.release for each in named for active in each.agents.values()} | set(busy)
-    known = releases & store.releases(connection)
-    blobs = {blob for release in known for blob in release_document(connection, release).blobs}
-    return Recall(releases=frozenset(releases), blobs=frozenset(blobs), closures=tuple(lived))
+    here = sorted(releases & store.releases(connection))
+    documents = tuple(release_document(connection, release) for release in here)
+    return Recall(
+        releases=frozenset(releases),
+        documents=documents,
+        blobs=frozenset(blob for each in documents for blob in each.blobs),
+        closures=tuple(lived),
+    )
 
 
 def forget(connection: Connection, busy: Iterable[Digest], closures: int = KEPT) -> Recall:

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import tempfile
+from collections.abc import Collection, Container
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,7 @@ from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostPlan
 from seatrial.cell.switch.service.blobs import Blobs
 from seatrial.contract.releases.release import Release
+from seatrial.kit.crypto.digests import Digest
 
 _DRAFT: Final = ".draft-"
 
@@ -37,6 +40,16 @@ class HostWarmer:
             plan_of, release, self._blobs, self._wheels, self._environment
         )
         await self._hosts.prepare(plan)
+
+    async def keep(self, releases: Collection[Digest]) -> None:
+        """See `Warmer.keep`."""
+        await self._hosts.retire(frozenset(releases))
+
+    async def clear(self, releases: Collection[Release]) -> None:
+        """See `Warmer.clear`."""
+        plans = [plan_of(each, self._blobs, self._wheels, self._environment) for each in releases]
+        await self._hosts.prune(plans)
+        await asyncio.to_thread(_clear, self._wheels, {each.name.hex for each in releases})
 
 
 def plan_of(release: Release, blobs: Blobs, wheels: Path, environment: str) -> HostPlan:
@@ -83,3 +96,10 @@ def _named(release: Release, blobs: Blobs, wheels: Path) -> Path:
             if not target.is_dir():  # else another process was faster
                 raise
     return target
+
+
+def _clear(wheels: Path, kept: Container[str]) -> None:
+    if wheels.is_dir():
+        for folder in wheels.iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
