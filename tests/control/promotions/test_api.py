@@ -135,36 +135,34 @@ def test_an_order_whose_gates_are_unmet_is_kept_and_shows_its_rows(
         wait(main(database))
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "needed"),
-    [
-        ("GET", "/v1/status", None, Permission.READ),
-        ("POST", "/v1/environments/production/plan", {"verb": "promote"}, Permission.READ),
-        ("GET", "/v1/environments/production/generations", None, Permission.READ),
-        ("GET", "/v1/environments/production/generations/1", None, Permission.READ),
-        ("POST", "/v1/environments/production/rollback", {}, Permission.ROLLBACK),
-        (
-            "POST",
-            "/v1/environments/production/generations/1/exclude",
-            {"cell": "production", "reason": "r"},
-            Permission.PROMOTE,
-        ),
-    ],
+_ENDPOINTS: tuple[tuple[str, str, object, Permission], ...] = (
+    ("GET", "/v1/status", None, Permission.READ),
+    ("POST", "/v1/environments/production/plan", {"verb": "promote"}, Permission.READ),
+    ("GET", "/v1/environments/production/generations", None, Permission.READ),
+    ("GET", "/v1/environments/production/generations/1", None, Permission.READ),
+    ("POST", "/v1/environments/production/rollback", {}, Permission.ROLLBACK),
+    (
+        "POST",
+        "/v1/environments/production/generations/1/exclude",
+        {"cell": "production", "reason": "r"},
+        Permission.PROMOTE,
+    ),
 )
-def test_each_endpoint_asks_for_its_permission(
-    sqlite_url: str, tmp_path: Path, method: str, path: str, body: object, needed: Permission
-) -> None:
+
+
+def test_each_endpoint_asks_for_its_permission(sqlite_url: str, tmp_path: Path) -> None:
     async def main(database: Database) -> None:
         served = await Served.start(database, tmp_path)
-        assert (await served.ask(method, path, body=body)).status == 401
         cell = served.line.cells["staging"].token
-        assert (await served.ask(method, path, cell, body)).status == 401
-        if needed is not Permission.READ:
-            others = [each for each in Permission if each is not needed]
-            refused = await served.ask(method, path, await served.token(*others), body)
-            assert (refused.status, refused.json["code"]) == (403, "permission_missing")
-        answer = await served.ask(method, path, await served.token(needed), body)
-        assert answer.status not in {401, 403}
+        for method, path, body, needed in _ENDPOINTS:
+            assert (await served.ask(method, path, body=body)).status == 401
+            assert (await served.ask(method, path, cell, body)).status == 401
+            if needed is not Permission.READ:
+                others = [each for each in Permission if each is not needed]
+                refused = await served.ask(method, path, await served.token(*others), body)
+                assert (refused.status, refused.json["code"]) == (403, "permission_missing")
+            answer = await served.ask(method, path, await served.token(needed), body)
+            assert answer.status not in {401, 403}
 
     with Database.open(sqlite_url) as database:
         wait(main(database))

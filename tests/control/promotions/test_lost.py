@@ -96,7 +96,7 @@ async def play(line: Line, chance: random.Random) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=15)
+@settings(max_examples=6)
 def test_lost_repeated_and_reordered_reports_come_to_what_the_model_says(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:

@@ -18,6 +18,7 @@ from seatrial.control.catalog.domain import ReleaseOfOther, ReleaseUnknown
 from seatrial.control.environments.domain import KeyringMissing
 from seatrial.control.identity.domain import PermissionMissing
 from seatrial.control.promotions.domain.refusals import (
+    AgentNotThere,
     DeployRefused,
     GenerationSettled,
     GenerationUnknown,
@@ -32,6 +33,7 @@ from seatrial.control.promotions.domain.refusals import (
     SwitchUnderWay,
 )
 from seatrial.kit.clock import VirtualClock
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.dsse import Envelope, EnvelopeUntrusted
 from seatrial.kit.database.database import Database
 from seatrial.kit.errors import SeatrialError
@@ -323,6 +325,45 @@ def test_what_is_not_prepared_in_time_is_abandoned_by_the_leader(
     wait(main())
 
 
+def test_an_order_that_lapses_while_cells_prepare_is_not_committed(
+    database: Database, tmp_path: Path
+) -> None:
+    """A cell that comes later judges by the time of the commit, and would refuse it for good."""
+
+    async def main() -> None:
+        line = await Line(database, tmp_path).start()
+        await line.deployed(ONE)
+        plan = await line.plan("production", Verb.PROMOTE)
+        request = line.signed(plan, seconds=30)
+        answer = await line.promotions.order(request, "production", ADA)
+        assert answer.generation is not None
+        advance(line, 31)
+        cell = line.cells["production"]
+        await line.report(cell, cell.says(answer.generation, Step.PREPARED))
+        told = await line.promotions.generation("production", 1)
+        assert told.state is GenerationState.ABANDONED
+
+    wait(main())
+
+
+def test_the_way_back_by_a_signed_order_asks_no_gate(database: Database, tmp_path: Path) -> None:
+    async def main() -> None:
+        line = await Line(database, tmp_path).start()
+        await line.promoted(ONE)
+        await line.promoted(TWO)
+        await line.switched(await line.proposed("production", Verb.CONFIGURE, profile=Profile.TEAM))
+        plan = await line.plan("production", Verb.ROLLBACK)
+        assert [row.gate for row in plan.gates] == ["rollback"]
+        answer = await line.order(plan, line.crew.releaser)
+        assert answer.met
+        told = await line.desired("production")
+        assert told.proposed is not None
+        envelopes = {Digest.of(each.encode()) for each in told.proposed.evidence}
+        assert len(envelopes) == 3  # the order, where the release comes from, what was counted
+
+    wait(main())
+
+
 # --- Each refusal -----------------------------------------------------------------------------
 
 
@@ -333,44 +374,43 @@ def _planned(environment: str, verb: Verb, **given: Any) -> Act:
     return act
 
 
-@pytest.mark.parametrize(
-    ("act", "refusal"),
-    [
-        (_planned("nowhere", Verb.DEPLOY), EnvironmentUnknown),
-        (_planned("production", Verb.DEPLOY, agents={"support": "support@1"}), DeployRefused),
-        (_planned("staging", Verb.PROMOTE), PromoteRefused),
-        (_planned("staging", Verb.DEPLOY, agents={"support": "support@1"}), NothingToChange),
-        (_planned("staging", Verb.DEPLOY), NothingToChange),
-        (_planned("staging", Verb.DEPLOY, agents={"support": "support@9"}), ReleaseUnknown),
-        (_planned("staging", Verb.DEPLOY, agents={"support": ""}), ReleaseNameMalformed),
-        (_planned("staging", Verb.DEPLOY, agents={"other": "support@1"}), ReleaseOfOther),
-        (_planned("production", Verb.PROMOTE), NothingToChange),
-        (_planned("production", Verb.PROMOTE, agents={"other": ""}), NotLiveInSource),
-        (_planned("production", Verb.PROMOTE, agents={"support": "support@2"}), NotLiveInSource),
-        (_planned("production", Verb.ROLLBACK), NothingToChange),
-        (_planned("production", Verb.ROLLBACK, to=1), GenerationUnknown),
-        (_planned("production", Verb.ROLLBACK, to=9), GenerationUnknown),
-        (_planned("production", Verb.ROLLBACK, to=0), GenerationUnknown),
-        (_planned("production", Verb.CONFIGURE), OrderMismatched),
-        (_planned("production", Verb.CONFIGURE, profile=Profile.SOLO), NothingToChange),
-        (lambda line: line.promotions.generation("production", 9), GenerationUnknown),
-        (lambda line: line.promotions.generations("nowhere", 9), EnvironmentUnknown),
-        (
-            lambda line: line.promotions.rollback(RollbackRequest(), "nowhere", ADA),
-            EnvironmentUnknown,
-        ),
-    ],
+_UNPLANNABLE: tuple[tuple[Act, type[SeatrialError]], ...] = (
+    (_planned("nowhere", Verb.DEPLOY), EnvironmentUnknown),
+    (_planned("production", Verb.DEPLOY, agents={"support": "support@1"}), DeployRefused),
+    (_planned("staging", Verb.PROMOTE), PromoteRefused),
+    (_planned("staging", Verb.DEPLOY, agents={"support": "support@1"}), NothingToChange),
+    (_planned("staging", Verb.DEPLOY), NothingToChange),
+    (_planned("staging", Verb.DEPLOY, agents={"support": "support@9"}), ReleaseUnknown),
+    (_planned("staging", Verb.DEPLOY, agents={"support": ""}), ReleaseNameMalformed),
+    (_planned("staging", Verb.DEPLOY, agents={"other": "support@1"}), ReleaseOfOther),
+    (_planned("staging", Verb.DEPLOY, remove=("other",)), AgentNotThere),
+    (_planned("production", Verb.PROMOTE), NothingToChange),
+    (_planned("production", Verb.PROMOTE, agents={"other": ""}), NotLiveInSource),
+    (_planned("production", Verb.PROMOTE, agents={"support": "support@2"}), NotLiveInSource),
+    (_planned("production", Verb.ROLLBACK), NothingToChange),
+    (_planned("production", Verb.ROLLBACK, to=1), GenerationUnknown),
+    (_planned("production", Verb.ROLLBACK, to=9), GenerationUnknown),
+    (_planned("production", Verb.ROLLBACK, to=0), GenerationUnknown),
+    (_planned("production", Verb.CONFIGURE), OrderMismatched),
+    (_planned("production", Verb.CONFIGURE, profile=Profile.SOLO), NothingToChange),
+    (lambda line: line.promotions.generation("production", 9), GenerationUnknown),
+    (lambda line: line.promotions.generations("nowhere", 9), EnvironmentUnknown),
+    (
+        lambda line: line.promotions.rollback(RollbackRequest(), "nowhere", ADA),
+        EnvironmentUnknown,
+    ),
 )
-def test_what_cannot_be_planned_is_refused_by_name(
-    sqlite_url: str, tmp_path: Path, act: Act, refusal: type[SeatrialError]
-) -> None:
+
+
+def test_what_cannot_be_planned_is_refused_by_name(sqlite_url: str, tmp_path: Path) -> None:
     async def main(database: Database) -> None:
         line = await Line(database, tmp_path).start()
         await line.promoted(ONE)
         await line.hand_in(TWO)
         before = line.logged()
-        with pytest.raises(refusal):
-            await act(line)
+        for act, refusal in _UNPLANNABLE:
+            with pytest.raises(refusal):
+                await act(line)
         assert line.logged() == before
 
     with Database.open(sqlite_url) as database:
@@ -459,43 +499,54 @@ async def _after_another(line: Line) -> object:
 _STRANGE = Active(release=OTHER.name, name="billing@1")
 
 
+_FORGED: tuple[tuple[Act, type[SeatrialError]], ...] = (
+    (_by_a_stranger, EnvelopeUntrusted),
+    (_elsewhere, OrderMismatched),
+    (_without_permission, PermissionMissing),
+    (_rollback_without_permission, PermissionMissing),
+    (_all_excluded, NoCell),
+    (_order(lambda forged: forged.altered(environment="staging")), OrderMismatched),
+    (_order(lambda forged: forged.altered(base=ONE.name)), OrderStale),
+    (_order(lambda forged: forged.altered(rules=ONE.name)), OrderStale),
+    (_order(lambda forged: forged.altered(verb=Verb.DEPLOY)), DeployRefused),
+    (_order(lambda forged: forged.altered(verb=Verb.ROLLBACK)), GenerationUnknown),
+    (_order(lambda forged: forged.by(environment="staging")), OrderMismatched),
+    (_order(lambda forged: forged.by(agents={"billing": _STRANGE})), ReleaseUnknown),
+    (
+        _order(
+            lambda forged: forged.by(agents={"support": Active(release=TWO.name, name="support@1")})
+        ),
+        ReleaseOfOther,
+    ),
+    (
+        _order(
+            lambda forged: forged.by(agents={"billing": Active(release=TWO.name, name="support@2")})
+        ),
+        ReleaseOfOther,
+    ),
+)
+
+
+def test_what_nobody_may_order_is_refused_by_name(sqlite_url: str, tmp_path: Path) -> None:
+    async def main(database: Database) -> None:
+        line = await Line(database, tmp_path).start()
+        await line.promoted(ONE)
+        await line.deployed(TWO)
+        before = line.logged()
+        for act, refusal in _FORGED:
+            with pytest.raises(refusal):
+                await act(line)
+        assert line.logged() == before
+
+    with Database.open(sqlite_url) as database:
+        wait(main(database))
+
+
 @pytest.mark.parametrize(
     ("act", "refusal"),
-    [
-        (_by_a_stranger, EnvelopeUntrusted),
-        (_elsewhere, OrderMismatched),
-        (_late, OrderLapsed),
-        (_without_permission, PermissionMissing),
-        (_rollback_without_permission, PermissionMissing),
-        (_all_excluded, NoCell),
-        (_second, SwitchUnderWay),
-        (_after_another, OrderStale),
-        (_order(lambda forged: forged.altered(environment="staging")), OrderMismatched),
-        (_order(lambda forged: forged.altered(base=ONE.name)), OrderStale),
-        (_order(lambda forged: forged.altered(rules=ONE.name)), OrderStale),
-        (_order(lambda forged: forged.altered(verb=Verb.DEPLOY)), DeployRefused),
-        (_order(lambda forged: forged.altered(verb=Verb.ROLLBACK)), GenerationUnknown),
-        (_order(lambda forged: forged.by(environment="staging")), OrderMismatched),
-        (_order(lambda forged: forged.by(agents={"billing": _STRANGE})), ReleaseUnknown),
-        (
-            _order(
-                lambda forged: forged.by(
-                    agents={"support": Active(release=TWO.name, name="support@1")}
-                )
-            ),
-            ReleaseOfOther,
-        ),
-        (
-            _order(
-                lambda forged: forged.by(
-                    agents={"billing": Active(release=TWO.name, name="support@2")}
-                )
-            ),
-            ReleaseOfOther,
-        ),
-    ],
+    [(_second, SwitchUnderWay), (_after_another, OrderStale), (_late, OrderLapsed)],
 )
-def test_what_cannot_be_ordered_is_refused_by_name_and_leaves_nothing(
+def test_an_order_that_comes_too_late_is_refused_by_name(
     sqlite_url: str, tmp_path: Path, act: Act, refusal: type[SeatrialError]
 ) -> None:
     async def main(database: Database) -> None:
@@ -504,12 +555,9 @@ def test_what_cannot_be_ordered_is_refused_by_name_and_leaves_nothing(
         await line.deployed(TWO)
         with pytest.raises(refusal):
             await act(line)
-        agents = [
-            each.agents["support"]
-            for each in await line.promotions.generations("production", 9)
-            if each.state is GenerationState.COMMITTED
-        ]
-        assert set(agents) == {"support@1"}
+        rows = await line.promotions.generations("production", 9)
+        committed = [each for each in rows if each.state is GenerationState.COMMITTED]
+        assert {each.agents["support"] for each in committed} == {"support@1"}
 
     with Database.open(sqlite_url) as database:
         wait(main(database))

@@ -1,6 +1,7 @@
 """The rule of the switch: never half a decision, never two, whatever comes in whatever order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,7 +61,9 @@ def ordered(
 
 
 def reported(cell: str, step: Step = Step.PREPARED, generation: int = 1) -> Reported:
-    return Reported(cell=cell, generation=generation, closure=CLOSURES[1], step=step, reason="no")
+    return Reported(
+        cell=cell, generation=generation, closure=CLOSURES[1], step=step, reason="no", at=NOW
+    )
 
 
 def after(state: EnvironmentState, *events: Event) -> EnvironmentState:
@@ -86,13 +89,13 @@ UNDER_WAY = after(EMPTY, ordered())
         (EMPTY, ordered(exclude=["mars"]), CellUnknown),
         (EMPTY, ordered(exclude=sorted(CELLS)), NoCell),
         (EMPTY, ordered(cells=frozenset()), NoCell),
-        (EMPTY, Excluded(cell="eu", generation=1), GenerationUnknown),
-        (UNDER_WAY, Excluded(cell="eu", generation=2), GenerationUnknown),
-        (UNDER_WAY, Excluded(cell="eu", generation=0), GenerationUnknown),
-        (UNDER_WAY, Excluded(cell="mars", generation=1), CellUnknown),
+        (EMPTY, Excluded(cell="eu", generation=1, at=NOW), GenerationUnknown),
+        (UNDER_WAY, Excluded(cell="eu", generation=2, at=NOW), GenerationUnknown),
+        (UNDER_WAY, Excluded(cell="eu", generation=0, at=NOW), GenerationUnknown),
+        (UNDER_WAY, Excluded(cell="mars", generation=1, at=NOW), CellUnknown),
         (
             after(UNDER_WAY, *map(reported, CELLS)),
-            Excluded(cell="eu", generation=1),
+            Excluded(cell="eu", generation=1, at=NOW),
             GenerationSettled,
         ),
     ],
@@ -105,9 +108,9 @@ def test_what_cannot_be_is_refused_by_name(
 
 
 def test_the_last_required_cell_cannot_be_left_out() -> None:
-    state = after(UNDER_WAY, *(Excluded(cell=cell, generation=1) for cell in ("eu", "us")))
+    state = after(UNDER_WAY, *(Excluded(cell=cell, generation=1, at=NOW) for cell in ("eu", "us")))
     with pytest.raises(NoCell):
-        decide(state, Excluded(cell="asia", generation=1))
+        decide(state, Excluded(cell="asia", generation=1, at=NOW))
 
 
 # --- What follows -----------------------------------------------------------------------------
@@ -124,7 +127,7 @@ def test_the_last_prepared_commits_and_nothing_before_it() -> None:
 
 def test_leaving_out_the_one_that_is_missing_commits() -> None:
     state = after(UNDER_WAY, reported("eu"), reported("us"))
-    *_, last = decide(state, Excluded(cell="asia", generation=1))
+    *_, last = decide(state, Excluded(cell="asia", generation=1, at=NOW))
     assert last == Commit(
         generation=1,
         closure=CLOSURES[1],
@@ -143,11 +146,11 @@ def test_a_cell_that_was_left_out_decides_nothing_any_more() -> None:
     state = after(EMPTY, ordered(exclude=["eu"]))
     assert decide(state, reported("eu", Step.REFUSED)) == ()
     assert decide(state, reported("eu")) == ()
-    assert decide(state, Excluded(cell="eu", generation=1)) == ()
+    assert decide(state, Excluded(cell="eu", generation=1, at=NOW)) == ()
 
 
 def test_a_report_about_another_closure_counts_for_nothing() -> None:
-    other = Reported(cell="eu", generation=1, closure=CLOSURES[2], step=Step.PREPARED)
+    other = Reported(cell="eu", generation=1, closure=CLOSURES[2], step=Step.PREPARED, at=NOW)
     assert decide(UNDER_WAY, other) == ()
 
 
@@ -158,6 +161,16 @@ def test_the_deadline_abandons_and_names_who_is_missing() -> None:
     assert isinstance(abandon, Abandon)
     assert abandon.cells == {"asia", "us"}
     assert "asia, us" in abandon.reason
+
+
+def test_what_is_overdue_is_not_committed_before_anybody_looks_at_the_time() -> None:
+    late = NOW + timedelta(seconds=120)
+    state = after(UNDER_WAY, reported("eu"), reported("us"))
+    (abandon,) = decide(state, replace(reported("asia"), at=late))
+    assert isinstance(abandon, Abandon)
+    assert abandon.cells == {"asia"}
+    (abandon,) = decide(state, Excluded(cell="asia", generation=1, at=late))
+    assert isinstance(abandon, Abandon)
 
 
 def test_a_rollback_replaces_what_is_only_proposed() -> None:
@@ -218,6 +231,8 @@ class Switching(RuleBasedStateMachine):
                     assert required - left <= self.said[decision.generation]
                     assert set(decision.prepared) == required - left
                     assert decision.prepared
+                    assert self.state.proposed is not None
+                    assert self.now < self.state.proposed.deadline
                 case Abandon():
                     assert decision.generation not in self.fate
                     self.fate[decision.generation] = "abandoned"
@@ -257,7 +272,7 @@ class Switching(RuleBasedStateMachine):
         closure = next(each for each in CLOSURES if (each == truth) is not lie)
         if step is Step.PREPARED and not lie:
             self.said.setdefault(generation, set()).add(cell)
-        event = Reported(cell=cell, generation=generation, closure=closure, step=step)
+        event = Reported(cell=cell, generation=generation, closure=closure, step=step, at=self.now)
         first = decide(self.state, event)
         self._take(first)
         assert decide(self.state, event) == ()  # repeated, it does nothing
@@ -267,7 +282,7 @@ class Switching(RuleBasedStateMachine):
     def exclude(self, cell: str) -> None:
         under_way = self.state.proposed
         assert under_way is not None
-        event = Excluded(cell=cell, generation=under_way.generation)
+        event = Excluded(cell=cell, generation=under_way.generation, at=self.now)
         try:
             decisions = decide(self.state, event)
         except (NoCell, CellUnknown):
@@ -335,8 +350,9 @@ _EVENTS = st.one_of(
         generation=st.integers(-1, 6),
         closure=_CLOSURE,
         step=st.sampled_from(Step),
+        at=st.just(NOW),
     ),
-    st.builds(Excluded, cell=_CELL, generation=st.integers(-1, 6)),
+    st.builds(Excluded, cell=_CELL, generation=st.integers(-1, 6), at=st.just(NOW)),
     st.builds(Tick, now=st.just(NOW)),
 )
 

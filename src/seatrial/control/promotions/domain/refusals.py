@@ -109,6 +109,14 @@ class NotLiveInSource(Conflict):
     remedy = "Deploy it there first, or name a release that was: `seatrial releases list`."
 
 
+class AgentNotThere(NotFound):
+    """No agent {agent!r} is active in {environment!r}, so it cannot be taken away."""
+
+    code = "agent_not_there"
+    cause = "The name is mistyped, or the agent was taken away before."
+    remedy = "List what is active with `seatrial status`."
+
+
 class RulesUnknown(Denied):
     """The rules in the order are not those of profile {profile!r} in {environment!r}."""
 

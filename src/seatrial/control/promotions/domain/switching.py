@@ -51,7 +51,7 @@ class Proposed:
         required: cells without which it is not committed; those left out are not in it.
         prepared: those of `required` that have prepared it.
         excluded: cells that were left out by name.
-        deadline: when it is abandoned.
+        deadline: from then on it is abandoned by whatever comes next, and never committed.
     """
 
     generation: int
@@ -112,13 +112,14 @@ class Ordered:
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """A cell says how far it has come."""
+    """A cell says how far it has come; `at` is when control hears it."""
 
     cell: str
     generation: int
     closure: Digest
     step: Step
     reason: str = ""
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,7 @@ class Excluded:
 
     cell: str
     generation: int
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,6 +323,9 @@ def _reported(proposed: Proposed | None, event: Reported) -> tuple[Decision, ...
         )
     if event.step is not Step.PREPARED or event.cell in proposed.prepared:
         return ()
+    overdue = _overdue(proposed, event.at)
+    if overdue is not None:
+        return (overdue,)
     count = Count(generation=proposed.generation, cell=event.cell)
     return (count, *_complete(replace(proposed, prepared=proposed.prepared | {event.cell})))
 
@@ -334,6 +339,9 @@ def _excluded(state: EnvironmentState, event: Excluded) -> tuple[Decision, ...]:
     if event.cell in proposed.excluded:
         return ()
     _refuse_unknown(state.environment, {event.cell}, proposed.required)
+    overdue = _overdue(proposed, event.at)
+    if overdue is not None:
+        return (overdue,)
     rest = _without(proposed, event.cell)
     if not rest.required:
         raise NoCell(environment=state.environment)

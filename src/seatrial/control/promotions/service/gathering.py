@@ -1,14 +1,14 @@
 """Evidence: what cells hand in, what is at hand for a switch, and what gates say of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from seatrial.contract.evidence.keyring import Keyring
 from seatrial.contract.evidence.statements import RunFacts, Verb
-from seatrial.contract.gates.decide import Switch, Verdict, decide
-from seatrial.contract.gates.facts import gathered
+from seatrial.contract.gates.decide import GateResult, Standing, Switch, Verdict, decide
+from seatrial.contract.gates.facts import Facts, gathered
 from seatrial.contract.releases.closure import Closure
 from seatrial.contract.switch.api import GateRow, GenerationState
 from seatrial.control.promotions.domain.refusals import CellNotYours
@@ -24,12 +24,22 @@ MOST_EVIDENCE: Final = 2_000
 """As many envelopes as a cell takes with one generation."""
 
 
+_RETURN: Final = GateResult(
+    gate="rollback", standing=Standing.MET, reason="these releases were in force here before"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What gates say of a switch, and on what."""
+    """What gates say of a switch, and on what.
+
+    Attributes:
+        until: as long the verdict holds with nothing but this evidence, at most `means.patience`.
+    """
 
     verdict: Verdict
     pieces: tuple[Piece, ...]
+    until: datetime
 
     @property
     def rows(self) -> tuple[GateRow, ...]:
@@ -54,7 +64,11 @@ def statement_of(envelope: str) -> Digest:
 def judge(
     connection: Connection, means: Means, switch: Switch, extra: Iterable[Piece] = ()
 ) -> Judged:
-    """What the gates in force say of `switch`, on all evidence at hand and `extra`."""
+    """What the gates in force say of `switch`, on all evidence at hand and `extra`.
+
+    The way back asks no gate, so that evidence that has lapsed never blocks it: it is open to
+    releases that were in force here before, under the rules of now (see `planning.admit`).
+    """
     keyring, _ = means.keyring(connection)
     before, after = switch.before, switch.after
     pieces = _at_hand(connection, means, before, after, extra)
@@ -64,7 +78,25 @@ def judge(
     }
     facts = gathered((piece.envelope.encode() for piece in pieces), keyring, limits)
     useful = tuple(piece for piece in pieces if piece.digest not in facts.unusable)
-    return Judged(verdict=decide(switch, facts), pieces=useful)
+    latest = switch.at + timedelta(seconds=means.patience)
+    if switch.verb is Verb.ROLLBACK and after.rules == before.rules:
+        return Judged(verdict=Verdict(gates=(_RETURN,)), pieces=useful, until=latest)
+    return Judged(
+        verdict=decide(switch, facts),
+        pieces=useful,
+        until=_holds_until(switch, facts, useful, latest),
+    )
+
+
+def _holds_until(
+    switch: Switch, facts: Facts, pieces: Iterable[Piece], latest: datetime
+) -> datetime:
+    """How long the gates stay met: a cell that catches up judges by the time of the commit."""
+    lapses = {piece.until for piece in pieces if piece.until and switch.at < piece.until < latest}
+    for end in sorted({latest, *lapses}, reverse=True):
+        if decide(replace(switch, at=end), facts).met:
+            return end
+    return switch.at
 
 
 def switch_of(verb: Verb, before: Closure, after: Closure, at: datetime) -> Switch:

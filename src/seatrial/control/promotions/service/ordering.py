@@ -6,6 +6,7 @@ from typing import Final
 
 from seatrial.contract.evidence.keyring import Keyring
 from seatrial.contract.evidence.statements import Order, Verb
+from seatrial.contract.gates.decide import Switch
 from seatrial.contract.releases.closure import Closure
 from seatrial.contract.switch.api import (
     OrderAnswer,
@@ -93,22 +94,10 @@ def order(
     _refuse_unfit(signed.order, before, now)
     admit(connection, means, signed.order.verb, before, request.closure)
     state = state_of(connection, means, standing)
-    event = Ordered(
-        verb=signed.order.verb,
-        base=signed.order.base,
-        closure=request.closure.digest,
-        cells=means.cells(connection, environment),
-        exclude=frozenset(request.exclude),
-        at=now,
-        patience=means.patience,
-    )
+    switch = switch_of(signed.order.verb, before, request.closure, now)
+    judged = judge(connection, means, switch, [signed.piece])
+    event = _event(connection, means, switch, request.exclude, judged)
     decisions = decide(state, event)
-    judged = judge(
-        connection,
-        means,
-        switch_of(signed.order.verb, before, request.closure, now),
-        [signed.piece],
-    )
     evidence.prune_orders(connection, now)
     evidence.keep(connection, [signed.piece])
     if not judged.verdict.met:
@@ -149,17 +138,10 @@ def rollback(
     before = in_force(connection, means, standing)
     after = restored(connection, environment, request.to, before)
     state = state_of(connection, means, standing)
-    event = Ordered(
-        verb=Verb.ROLLBACK,
-        base=before.digest,
-        closure=after.digest,
-        cells=means.cells(connection, environment),
-        exclude=frozenset(request.exclude),
-        at=now,
-        patience=means.patience,
-    )
+    switch = switch_of(Verb.ROLLBACK, before, after, now)
+    judged = judge(connection, means, switch)
+    event = _event(connection, means, switch, request.exclude, judged)
     decisions = decide(state, event)
-    judged = judge(connection, means, switch_of(Verb.ROLLBACK, before, after, now))
     wish = Wish(closure=after, evidence=judged.pieces, by=caller.name, reason=request.reason)
     made = apply(connection, means, state, decisions, Deed(actor=caller.id, at=now, wish=wish))
     return made.newest
@@ -220,6 +202,24 @@ def _opened(keyring: Keyring, request: OrderRequest, environment: str) -> _Signe
     )
     names = sorted(person.name for person in people if person is not None)
     return _Signed(order=order, piece=piece, people=", ".join(names))
+
+
+def _event(
+    connection: Connection,
+    means: Means,
+    switch: Switch,
+    exclude: tuple[str, ...],
+    judged: Judged,
+) -> Ordered:
+    return Ordered(
+        verb=switch.verb,
+        base=switch.base,
+        closure=switch.after.digest,
+        cells=means.cells(connection, switch.after.environment),
+        exclude=frozenset(exclude),
+        at=switch.at,
+        patience=(judged.until - switch.at).total_seconds(),
+    )
 
 
 def _refuse_unfit(order: Order, before: Closure, now: datetime) -> None:

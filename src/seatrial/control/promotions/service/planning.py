@@ -10,6 +10,7 @@ from seatrial.contract.releases.closure import Active, Closure
 from seatrial.contract.switch.api import ChangeRow, Plan, PlanRequest
 from seatrial.control.catalog.domain import ReleaseOfOther
 from seatrial.control.promotions.domain.refusals import (
+    AgentNotThere,
     DeployRefused,
     GenerationUnknown,
     NothingToChange,
@@ -36,8 +37,8 @@ def plan(
         EnvironmentUnknown: it is not on the path.
         KeyringMissing: nobody's signature counts yet.
         NothingToChange: it would change nothing.
-        DeployRefused, PromoteRefused, NotLiveInSource, GenerationUnknown, OrderMismatched:
-            the verb cannot do that there.
+        DeployRefused, PromoteRefused, NotLiveInSource, AgentNotThere, GenerationUnknown,
+            OrderMismatched: the verb cannot do that there.
         ReleaseNameMalformed, ReleaseUnknown, ReleaseOfOther: a release is not what it is called.
     """
     means.environments.profile(environment)
@@ -179,6 +180,9 @@ _BY_VERB: Final[dict[Verb, Callable[[Connection, Means, PlanRequest, Closure], C
 
 
 def _with(before: Closure, changed: Agents, remove: tuple[str, ...]) -> Closure:
+    for slug in remove:
+        if slug not in before.agents:
+            raise AgentNotThere(environment=before.environment, agent=slug)
     agents = {
         slug: active
         for slug, active in sorted({**before.agents, **changed}.items())

@@ -23,7 +23,7 @@ from seatrial.contract.switch.api import (
 )
 from seatrial.contract.switch.requests import ExcludeRequest, RollbackRequest
 from seatrial.control.identity.domain import Caller
-from seatrial.control.promotions.domain.switching import Excluded, Until
+from seatrial.control.promotions.domain.switching import Commit, Excluded, Until
 from seatrial.control.promotions.service import (
     gathering,
     ordering,
@@ -112,7 +112,7 @@ class Promotions:
         now = self._clock.now()
 
         caller.refuse_unless(Permission.PROMOTE)
-        event = Excluded(cell=request.cell, generation=generation)
+        event = Excluded(cell=request.cell, generation=generation, at=now)
         deed = Deed(actor=caller.id, at=now, why=request.reason)
 
         def excluded(connection: Connection) -> GenerationRow:
@@ -166,10 +166,12 @@ class Promotions:
     async def report(self, envelope: str, cell: str) -> None:
         """Hear a cell; errors are those of `reporting.report`."""
         now = self._clock.now()
-        await self._written(
+        decisions = await self._written(
             "report",
             lambda connection: reporting.report(connection, self._means, envelope, cell, now),
         )
+        if any(isinstance(each, Commit) for each in decisions):
+            reach("control.commit.after")
 
     async def evidence(self, envelope: str, cell: str) -> bool:
         """Keep what a cell counted; errors are those of `gathering.take_facts`."""

@@ -15,8 +15,10 @@ from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
 
 
-def report(connection: Connection, means: Means, envelope: str, caller: str, now: datetime) -> bool:
-    """Hear a cell; the last required cell's `prepared` commits. Whether anything changed.
+def report(
+    connection: Connection, means: Means, envelope: str, caller: str, now: datetime
+) -> tuple[Decision, ...]:
+    """Hear a cell; the last required cell's `prepared` commits. What was decided upon it.
 
     What is repeated, late, or about a generation that control does not know changes nothing.
 
@@ -45,6 +47,7 @@ def report(connection: Connection, means: Means, envelope: str, caller: str, now
         closure=closure,
         step=said.step,
         reason=said.reason,
+        at=now,
     )
     decisions: tuple[Decision, ...] = ()
     if standing.proposed == said.generation and said.step is not Step.COMMITTED:
@@ -53,7 +56,7 @@ def report(connection: Connection, means: Means, envelope: str, caller: str, now
         apply(connection, means, state, decisions, Deed(actor=said.cell, at=now, said=envelope))
     if heard != known and not decisions:
         tables.bump(connection)
-    return bool(decisions) or heard != known
+    return decisions
 
 
 def _heard(connection: Connection, known: Hearsay, closure: Digest, said: CellReport) -> Hearsay:
