@@ -1,1 +1,1 @@
-"""Masking, edge cases and fixtures: a library and commands that need no server."""
+"""Masking, edge cases and fixtures: a library and a CLI that also work with no server."""

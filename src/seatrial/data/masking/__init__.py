@@ -1,0 +1,1 @@
+"""What becomes of values and texts: pure functions of key, domain and value."""

@@ -1,0 +1,176 @@
+"""What is known of one person, ready to be found in a text: all forms of all their values at once.
+
+The text is searched without its separators and in small letters, so that `+1 (512) 555-0100`,
+`512.555.0100` and `mia-li-3668` are all found; a find counts only where it begins and ends as a
+value does. One pass of Aho-Corasick finds all forms, whatever their number.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import numpy as np
+from ahocorasick_rs import BytesAhoCorasick
+
+from seatrial.data.masking.pseudonyms import in_case_of
+from seatrial.data.masking.renderings import Rendering
+
+_WIDEST_GAP: Final = 4  # bytes between two letters of one value
+_HEX: Final = frozenset(b"0123456789abcdefABCDEF")
+_ESCAPED: Final = frozenset(b"nrtbf")
+
+_BEYOND: Final = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
+_WORDY: Final = np.array(
+    [chr(byte).isalnum() if byte < 128 else True for byte in range(256)], dtype=np.bool_
+)
+_SMALL: Final = np.array(
+    [ord(chr(b).lower()) if b < 128 else b for b in range(256)], dtype=np.uint8
+)
+
+
+class Span(NamedTuple):
+    """A place in a text (in bytes), and what stands there instead."""
+
+    start: int
+    end: int
+    instead: bytes
+
+
+class Squeezed:
+    """A text without separators, in small letters, and where each byte of it came from.
+
+    Attributes:
+        text: as it is, in UTF-8.
+        wordy: 1 for each byte of a letter or digit, 0 for each other.
+        letters: those bytes alone.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        every = np.frombuffer(text, dtype=np.uint8)
+        wordy = _WORDY[every]
+        if not text.isascii():
+            for found in _BEYOND.finditer(text):
+                if unicodedata.category(found[0].decode(errors="replace"))[0] not in "LNM":
+                    wordy[found.start() : found.end()] = False
+        self.text: Final = text
+        self.wordy: Final = wordy.tobytes()
+        self._places = np.flatnonzero(wordy)
+        self.letters: Final = _SMALL[every[self._places]].tobytes()
+
+    def place(self, index: int) -> int:
+        """Where in the text the byte `index` stands."""
+        return int(self._places[index])
+
+    def has_gap_over(self, start: int, end: int, widest: int) -> bool:
+        """Whether two neighbours of `start` … `end` stand farther apart than `widest`."""
+        return bool((np.diff(self._places[start:end]) > widest + 1).any())
+
+    def begins_at(self, start: int) -> bool:
+        """Whether a value can begin there: no letter or digit goes on, or an escape ends."""
+        if start == 0 or not self.wordy[start - 1]:
+            return True
+        text, before, here = self.text, self.text[start - 1], self.text[start]
+        if _is_digit(before) != _is_digit(here) or (_is_upper(here) and _is_small(before)):
+            return True
+        if before in _ESCAPED and text[start - 2 : start - 1] == b"\\":
+            return True
+        percent = text[max(start - 3, 0) : start - 2] == b"%"
+        return before in _HEX and (percent or text[max(start - 6, 0) : start - 4] == b"\\u")
+
+    def ends_at(self, end: int) -> bool:
+        """Whether a value can end before `end`."""
+        if end >= len(self.text) or not self.wordy[end]:
+            return True
+        last, after = self.text[end - 1], self.text[end]
+        return _is_digit(last) != _is_digit(after) or (_is_upper(after) and _is_small(last))
+
+
+class Dossier:
+    """All forms of one person's values.
+
+    Args:
+        known: the forms. Of two that look alike without separators, the first counts.
+    """
+
+    def __init__(self, known: Iterable[Rendering]) -> None:
+        found: dict[bytes, Rendering] = {}
+        for rendering in known:
+            key = Squeezed(rendering.form.encode(errors="replace")).letters
+            if len(key) > 1:
+                found.setdefault(key, rendering)
+        self._forms = list(found.values())
+        self._keys = list(found)
+        self._automaton = BytesAhoCorasick(self._keys) if self._keys else None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def spans(self, squeezed: Squeezed) -> Iterator[Span]:
+        """Every place where a value of the person stands; they may overlap."""
+        if self._automaton is None:
+            return
+        hits = self._automaton.find_matches_as_indexes(squeezed.letters, overlapping=True)
+        for form, first, behind in hits:
+            rendering = self._forms[form]
+            start, end = squeezed.place(first), squeezed.place(behind - 1) + 1
+            if (
+                (end - start == behind - first or _is_whole(rendering, squeezed, first, behind))
+                and squeezed.begins_at(start)
+                and squeezed.ends_at(end)
+                and _is_meant(rendering, squeezed.text, start, end)
+            ):
+                yield Span(start, end, _laid_in(rendering, squeezed.text[start:end]))
+
+
+def _is_whole(rendering: Rendering, squeezed: Squeezed, first: int, behind: int) -> bool:
+    """Of letters that do not stand side by side: whether they are one value all the same."""
+    between = squeezed.text[squeezed.place(first) : squeezed.place(behind - 1)]
+    return (
+        rendering.scattered
+        and b"\0" not in between
+        and not squeezed.has_gap_over(first, behind, _WIDEST_GAP)
+    )
+
+
+def _is_digit(byte: int) -> bool:
+    return 48 <= byte <= 57
+
+
+def _is_upper(byte: int) -> bool:
+    return 65 <= byte <= 90
+
+
+def _is_small(byte: int) -> bool:
+    return 97 <= byte <= 122
+
+
+def _is_meant(rendering: Rendering, text: bytes, start: int, end: int) -> bool:
+    """Of a name that is also a common word: whether it is written like a name here."""
+    if not rendering.name or text[start:end].decode(errors="replace").lower() not in common_words():
+        return True
+    around = text[max(start - 1, 0) : start] + text[end : end + 1]
+    return _is_upper(text[start]) or any(byte in b"_.@+" or _is_digit(byte) for byte in around)
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """Names that are also words of every day, in small letters."""
+    text = files("seatrial.data.pools").joinpath("common_words.txt").read_text("ascii")
+    return frozenset(text.split())
+
+
+def _laid_in(rendering: Rendering, found: bytes) -> bytes:
+    """What stands instead of `found`, with its separators and case where they fit."""
+    text = found.decode(errors="replace")
+    if rendering.name:
+        return in_case_of(text, rendering.instead).encode()
+    plain = [letter for letter in rendering.instead if letter.isalnum()]
+    if len(plain) == sum(letter.isalnum() for letter in text) and not rendering.instead.isalpha():
+        filled = iter(plain)
+        return "".join(next(filled) if letter.isalnum() else letter for letter in text).encode()
+    return rendering.instead.encode()

@@ -1,0 +1,1 @@
+"""Masks a source into a snapshot: keys, dossiers, batches, resumption."""

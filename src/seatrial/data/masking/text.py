@@ -1,0 +1,91 @@
+"""Free text, masked: the person's own values first, then patterns, then what a tagger finds.
+
+All texts of one record are searched as one, joined by NUL, since a search has a price of its own.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import re2
+
+from seatrial.data.masking.cleaning import cleaned
+from seatrial.data.masking.dossiers import Dossier, Span, Squeezed
+from seatrial.data.masking.patterns import Patterns
+
+Finder = Callable[[bytes], Iterable[Span]]
+
+_ENCODED: Final = re2.compile(rb"[A-Za-z0-9+/_\-]{12,}={0,2}")
+_DEEPEST: Final = 3  # texts inside encoded texts
+_BETWEEN: Final = "\0"
+
+
+class TextMasker:
+    """Masks texts.
+
+    Args:
+        patterns: what to look for by shape; None: nothing.
+        finders: others that look for what is in no record: a tagger, an outside detector.
+    """
+
+    def __init__(self, patterns: Patterns | None, finders: Sequence[Finder] = ()) -> None:
+        self._patterns = patterns
+        self._finders = finders
+
+    def masked(self, texts: Sequence[str], dossier: Dossier) -> list[str]:
+        """`texts`, which belong to the person of `dossier`, masked."""
+        if not texts:
+            return []
+        joined = _BETWEEN.join(text.replace(_BETWEEN, " ") for text in texts)
+        return self._masked(joined, dossier, depth=0).split(_BETWEEN)
+
+    def _masked(self, joined: str, dossier: Dossier, depth: int) -> str:
+        text = cleaned(joined).encode(errors="surrogatepass")
+        spans = list(dossier.spans(Squeezed(text)))
+        if self._patterns is not None:
+            spans.extend(self._patterns.spans(text))
+        if depth < _DEEPEST:
+            spans.extend(self._encoded(text, dossier, depth))
+        for finder in self._finders:
+            spans.extend(finder(text))
+        return replaced(text, spans).decode(errors="surrogatepass")
+
+    def _encoded(self, text: bytes, dossier: Dossier, depth: int) -> Iterable[Span]:
+        """Base 64 whose content must be masked, encoded anew."""
+        for hit in _ENCODED.finditer(text):
+            inner = _decoded(hit[0])
+            if inner is not None:
+                masked = self._masked(inner, dossier, depth + 1)
+                if masked != inner:
+                    yield Span(hit.start(), hit.end(), base64.b64encode(masked.encode()))
+
+
+def replaced(text: bytes, spans: list[Span]) -> bytes:
+    """`text` with each span replaced; of those that overlap, the longest counts."""
+    if not spans:
+        return text
+    chosen: list[Span] = []
+    taken = bytearray(len(text))
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        if not any(taken[span.start : span.end]):
+            taken[span.start : span.end] = b"\1" * (span.end - span.start)
+            chosen.append(span)
+    parts: list[bytes] = []
+    end = 0
+    for span in sorted(chosen):
+        parts += (text[end : span.start], span.instead)
+        end = span.end
+    return b"".join((*parts, text[end:]))
+
+
+def _decoded(found: bytes) -> str | None:
+    """The text that `found` is base 64 of; None where it is none."""
+    plain = found.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    if plain.isdigit() or (plain.isalpha() and (plain.islower() or plain.isupper())):
+        return None
+    try:
+        inner = base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return inner if inner.isprintable() or inner.replace("\n", " ").isprintable() else None

@@ -1,0 +1,1 @@
+"""What each column is and what becomes of it: rules in TOML, default-deny."""

@@ -1,0 +1,1 @@
+"""Where records are read from, batch by batch: files, folders, Parquet, databases."""

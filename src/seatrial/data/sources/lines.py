@@ -1,0 +1,179 @@
+"""Files of lines: read one by one, none longer than allowed, in UTF-8 and nothing else."""
+
+import csv
+import itertools
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Final
+
+import orjson
+
+from seatrial.data.domain import RecordTooLong, SourceBroken, SourceMissing
+from seatrial.data.rules.tree import Value
+from seatrial.data.sources.batches import BYTES, ROWS, Batch
+
+_MARK: Final = b"\xef\xbb\xbf"
+_OTHER_MARKS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+class JsonLines:
+    """One JSON object a line.
+
+    Args:
+        path: of the file.
+        largest: bytes of a line.
+    """
+
+    kind: Final = "jsonl"
+    flat: Final = False
+    names: Final[tuple[str, ...]] = ()
+
+    def __init__(self, path: Path, *, largest: int) -> None:
+        self.shown = str(path)
+        self.size = _size(path)
+        self._path = path
+        self._largest = largest
+
+    def batches(self, *, offset: int = 0, first: int = 1) -> Iterator[Batch]:
+        """See `Table`; raises `SourceBroken`, `RecordTooLong`."""
+        with self._path.open("rb") as file:
+            if not offset:
+                offset = _after_mark(file, self.shown)
+            file.seek(offset)
+            number, lines, size = first, list[bytes](), 0
+            for line in _lines(file, self.shown, self._largest, first):
+                lines.append(line)
+                size += len(line)
+                if len(lines) >= ROWS or size >= BYTES:
+                    offset += size
+                    yield self._batch(lines, number, offset)
+                    number, lines, size = number + len(lines), [], 0
+            if lines:
+                yield self._batch(lines, number, offset + size)
+
+    def _batch(self, lines: list[bytes], first: int, offset: int) -> Batch:
+        try:
+            records = [orjson.loads(line) for line in lines]
+        except orjson.JSONDecodeError:
+            records = [self._record(line, first + index) for index, line in enumerate(lines)]
+        if set(map(type, records)) != {dict}:
+            wrong = next(i for i, record in enumerate(records) if type(record) is not dict)
+            raise SourceBroken(
+                source=self.shown, place=f"line {first + wrong}", reason="it holds no JSON object"
+            )
+        return Batch(first=first, count=len(records), records=records, offset=offset)
+
+    def _record(self, line: bytes, number: int) -> Value:
+        try:
+            return orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            place = f"line {number}, column {error.colno}"
+            reason = f"it is not JSON: {error.msg}" if line.strip() else "the line is empty"
+            raise SourceBroken(source=self.shown, place=place, reason=reason) from None
+
+
+class CsvFile:
+    """Comma-separated values under a head; quotes as RFC 4180 has them.
+
+    Args:
+        path: of the file.
+        largest: bytes of a record.
+    """
+
+    kind: Final = "csv"
+    flat: Final = True
+
+    def __init__(self, path: Path, *, largest: int) -> None:
+        self.shown = str(path)
+        self.size = _size(path)
+        self._path = path
+        self._largest = largest
+        with path.open("rb") as file:
+            _after_mark(file, self.shown)
+            head = next(self._rows(file, 1), None)
+            self._body = file.tell()
+        self.names = tuple(head or ())
+        twice = [name for name in self.names if self.names.count(name) > 1]
+        if not self.names or twice:
+            reason = f"two columns are named {twice[0]!r}" if twice else "it has no head"
+            raise SourceBroken(source=self.shown, place="line 1", reason=reason)
+
+    def batches(self, *, offset: int = 0, first: int = 1) -> Iterator[Batch]:
+        """See `Table`; raises `SourceBroken`, `RecordTooLong`."""
+        with self._path.open("rb") as file:
+            file.seek(offset or self._body)
+            number = first
+            rows = self._rows(file, first + 1)
+            while batch := list(itertools.islice(rows, ROWS)):
+                if set(map(len, batch)) != {len(self.names)}:
+                    self._refuse_ragged(batch, number)
+                yield Batch(
+                    first=number,
+                    count=len(batch),
+                    columns=list(zip(*batch, strict=True)),
+                    offset=file.tell(),
+                )
+                number += len(batch)
+
+    def _rows(self, file: IO[bytes], line: int) -> Iterator[list[str]]:
+        csv.field_size_limit(self._largest)
+        reader = csv.reader(self._decoded(file, line), strict=True)
+        begun = line
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                if "field limit" in str(error):
+                    raise RecordTooLong(
+                        source=self.shown, place=f"line {begun}", limit=self._largest
+                    ) from None
+                place = f"line {line + reader.line_num - 1}, in the record of line {begun}"
+                raise SourceBroken(source=self.shown, place=place, reason=str(error)) from None
+            begun = line + reader.line_num
+            yield row
+
+    def _decoded(self, file: IO[bytes], first: int) -> Iterator[str]:
+        for number, line in enumerate(_lines(file, self.shown, self._largest, first), first):
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                raise SourceBroken(
+                    source=self.shown,
+                    place=f"line {number}, byte {error.start + 1}",
+                    reason="it is not UTF-8; convert the file, for example with iconv",
+                ) from None
+
+    def _refuse_ragged(self, rows: list[list[str]], first: int) -> None:
+        wrong = next(i for i, row in enumerate(rows) if len(row) != len(self.names))
+        raise SourceBroken(
+            source=self.shown,
+            place=f"record {first + wrong}",
+            reason=f"it has {len(rows[wrong])} fields under a head of {len(self.names)}",
+        )
+
+
+def _lines(file: IO[bytes], shown: str, largest: int, first: int) -> Iterator[bytes]:
+    for number, line in enumerate(iter(partial(file.readline, largest + 1), b""), first):
+        if len(line) > largest:
+            raise RecordTooLong(source=shown, place=f"line {number}", limit=largest)
+        yield line
+
+
+def _after_mark(file: IO[bytes], shown: str) -> int:
+    """Skip UTF-8's mark; refuse those of other encodings."""
+    start = file.read(3)
+    if (other := _OTHER_MARKS.get(start[:2])) is not None:
+        reason = f"it is {other}, not UTF-8; convert the file, for example with iconv"
+        raise SourceBroken(source=shown, place="byte 1", reason=reason)
+    file.seek(3 if start == _MARK else 0)
+    return file.tell()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        raise SourceMissing(source=str(path)) from None

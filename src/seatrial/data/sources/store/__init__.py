@@ -1,0 +1,1 @@
+"""Tables of a foreign database, read in a stream and written by a loader."""

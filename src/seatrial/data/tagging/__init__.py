@@ -1,0 +1,1 @@
+"""A small tagger of names and addresses, trained here from templates and pools."""

@@ -1,0 +1,1 @@
+"""Seeded, labelled defects over real or synthetic records."""

@@ -1,0 +1,1 @@
+"""The independent verifier: reads source and output, and imports nothing of the masker."""
