@@ -33,6 +33,10 @@ class Probes:
             b"/metrics": self._metrics,
         }
 
+    def routes(self) -> list[tuple[str, str, App]]:
+        """Liveness and readiness, for `Routes`."""
+        return [("GET", "/healthz", self._health), ("GET", "/readyz", self._readiness)]
+
     def app(self, scope: Scope) -> App | None:
         """Who answers this request, if it is a probe."""
         if scope["method"] not in {"GET", "HEAD"}:

@@ -105,8 +105,11 @@ async def serve_all(
     work: Iterable[Coroutine[Any, Any, object]],
     *,
     grace: float,
+    drain: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> int:
     """Serve, with `work` going on beside, until the lifetime drains.
+
+    `drain` is called when it begins to; work goes on until that has returned.
 
     A piece of work that ends with an error ends the process: half a process is worse than none,
     and whoever supervises it starts it anew.
@@ -124,11 +127,19 @@ async def serve_all(
             failed.append(error)
             frame.lifetime.drain()
 
+    async def drained() -> None:
+        await frame.lifetime.told_to_end()
+        if drain is not None:
+            await drain()
+
     for task in tasks:
         task.add_done_callback(ended)
+    draining = asyncio.ensure_future(drained())
     try:
         await serve(servers, frame.lifetime, grace=grace)
+        await draining
     finally:
+        draining.cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -318,6 +318,7 @@ def tell(bench: Bench, changed: Run) -> None:
         event = RunEvent(seq=seq, kind=EventKind.ENDED, run=changed)
         bench.feeds.publish(changed.id, event)
         bench.ports.changed()
+        bench.ports.ended(changed)
     elif changed.failure is not None:
         told = {
             "attempt": changed.attempt + 1,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from seatrial.cell.hosts.domain import HostEvent, RunRequest
-from seatrial.cell.runs.domain.values import Usage
+from seatrial.cell.runs.domain.values import Run, Usage
 from seatrial.cell.switch.domain import Admission
 from seatrial.contract.releases.components import Limits
 from seatrial.kit.crypto.digests import Digest
@@ -53,6 +53,10 @@ def nobody_told() -> None:
     """Nobody wants to know."""
 
 
+def nobody_shown(_run: Run) -> None:
+    """Nobody wants to see."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ports:
     """What runs stand on.
@@ -63,6 +67,7 @@ class Ports:
         limits: see `LimitsOf`.
         usage: see `UsageOf`.
         changed: called after a run has ended or was judged; must return at once.
+        ended: given each run that has ended in this process; likewise.
         chance: from [0, 1), anew at each call; spreads retries.
     """
 
@@ -71,4 +76,5 @@ class Ports:
     limits: LimitsOf
     usage: UsageOf = no_usage
     changed: Callable[[], None] = nobody_told
+    ended: Callable[[Run], None] = nobody_shown
     chance: Callable[[], float] = random.random

@@ -1,0 +1,123 @@
+"""Agent processes as other rooms of a cell ask for them: by release, under the rules in force."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+from typing import Final
+
+from seatrial.cell.hosts.domain import IsolationMissing
+from seatrial.cell.hosts.service.hosts import Hosts
+from seatrial.cell.hosts.service.plans import HostPlan
+from seatrial.cell.hosts.service.slots import Slot
+from seatrial.cell.switch.domain import Current
+from seatrial.cell.switch.service.admission import release_document
+from seatrial.cell.switch.service.blobs import Blobs
+from seatrial.cell.switch.service.warming import HostWarmer, plan_of
+from seatrial.contract.releases.components import Limits
+from seatrial.contract.releases.release import Release
+from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.database.connection import Connection
+from seatrial.kit.database.database import Database
+
+_MOST: Final = 1_000  # releases remembered
+_UNISOLATED: Final = "L0"
+
+
+class ReleaseHosts:
+    """Hosts by release. Belongs to one event loop.
+
+    Args:
+        hosts: the processes.
+        database: where releases are kept.
+        blobs: where their parts lie.
+        folder: for wheels under their names.
+        environment: the cell's.
+    """
+
+    def __init__(
+        self, hosts: Hosts, database: Database, blobs: Blobs, folder: Path, environment: str
+    ) -> None:
+        self._hosts = hosts
+        self._database = database
+        self._blobs = blobs
+        self._folder = folder
+        self._environment = environment
+        self._releases: dict[Digest, Release] = {}
+        self._plans: dict[Digest, HostPlan] = {}
+        self._warmer = HostWarmer(hosts, blobs, folder, environment)
+        self._isolated = False
+
+    async def release(self, digest: Digest) -> Release:
+        """The release that this cell keeps under `digest`; raises as `release_document`."""
+        known = self._releases.get(digest)
+        if known is None:
+            known = await self._database.read(
+                lambda connection: release_document(connection, digest)
+            )
+            self._remember(known)
+        return known
+
+    def limits(self, connection: Connection, digest: Digest) -> Limits:
+        """The limits of a release, inside a transaction."""
+        known = self._releases.get(digest) or release_document(connection, digest)
+        return known.limits
+
+    async def warm(self, release: Release) -> None:
+        """See `Warmer.warm`.
+
+        Raises:
+            IsolationMissing: the rules in force ask for isolation, and this machine has none.
+            SeatrialError: it cannot be built or started.
+        """
+        await self._warmer.warm(release)
+        self._refuse_unisolated(release.name)
+        self._remember(release)
+
+    async def keep(self, releases: Collection[Digest]) -> None:
+        """See `Warmer.keep`."""
+        await self._warmer.keep(releases)
+
+    async def clear(self, releases: Collection[Release]) -> None:
+        """See `Warmer.clear`."""
+        await self._warmer.clear(releases)
+
+    def agent(self, release: Digest) -> str:
+        """Whose release it is; empty where it is not remembered."""
+        known = self._releases.get(release)
+        return "" if known is None else known.manifest.agent
+
+    @contextlib.asynccontextmanager
+    async def slot(self, release: Digest) -> AsyncIterator[Slot]:
+        """See `runs.service.ports.Hosts.slot`."""
+        plan = self._plans.get(release) or await self._plan(await self.release(release))
+        async with self._hosts.slot(plan) as slot:
+            yield slot
+
+    def flipped(self, current: Current) -> None:
+        """Other rules may be in force."""
+        self._isolated = current.closure.rules.isolated
+
+    def _refuse_unisolated(self, release: Digest) -> None:
+        if not self._isolated:
+            return
+        for figures in self._hosts.status():
+            isolation = figures.isolation
+            if figures.release == release and isolation and isolation.level == _UNISOLATED:
+                raise IsolationMissing(reason=", ".join(isolation.missing))
+
+    async def _plan(self, release: Release) -> HostPlan:
+        known = self._plans.get(release.name)
+        if known is None:
+            known = await asyncio.to_thread(
+                plan_of, release, self._blobs, self._folder, self._environment
+            )
+            self._plans[release.name] = known
+        return known
+
+    def _remember(self, release: Release) -> None:
+        if len(self._releases) >= _MOST:
+            oldest = next(iter(self._releases))
+            del self._releases[oldest]
+            self._plans.pop(oldest, None)
+        self._releases[release.name] = release
