@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from seatrial.cell.hosts import warden
 from seatrial.cell.hosts.domain import HostsClosed, Isolation, ReleaseFigures, SlotIdentity, Warmed
 from seatrial.cell.hosts.service.builds import Builder
+from seatrial.cell.hosts.service.commands import compile_guest
 from seatrial.cell.hosts.service.makings import remove
 from seatrial.cell.hosts.service.plans import HostPlan, HostSettings
 from seatrial.cell.hosts.service.processes import Warden
@@ -420,6 +421,7 @@ class Hosts:
 
     def _sweep(self) -> None:
         """End and remove what belongs to processes of this directory that are no more."""
+        compile_guest()
         self._builder.sweep()
         for mark in warden.marks(self._place):
             owner = mark.partition("/")[0]
