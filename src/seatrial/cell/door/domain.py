@@ -144,6 +144,22 @@ class OperationRefused(Denied):
     remedy = "Do it in staging and promote the result."
 
 
+class ParameterRefused(Invalid):
+    """The parameter {param!r} is refused: {reason}."""
+
+    code = "parameter_refused"
+    cause = "It is missing, has a wrong type, or asks for what an agent behind this API cannot do."
+    remedy = "Leave it out or correct it; `/v1/agents/NAME/runs` takes whatever the agent takes."
+
+
+class ResponseUnknown(NotFound):
+    """There is no response {response!r} to go on from."""
+
+    code = "previous_response_not_found"
+    cause = "The id is mistyped, of another agent or caller, or was asked for with `store: false`."
+    remedy = "Begin without `previous_response_id`, or name a session in `conversation`."
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
     """A token of this cell, without its text.

@@ -76,6 +76,8 @@ class Judge:
             RunUnknown: there is none.
             RunRefused, InputTooLarge: it cannot be kept.
         """
+        if feedback == Feedback():
+            raise RunRefused(reason="the feedback says nothing")
         _refuse_text("comment", feedback.comment)
         if feedback.score is not None and not 0 <= feedback.score <= 1:
             raise RunRefused(reason="`score` is from 0 to 1")

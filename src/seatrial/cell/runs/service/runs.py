@@ -1,7 +1,7 @@
 """The runs of a cell: everything that its edges may ask."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -299,6 +299,12 @@ class Runs:
         )
         return found[:limit], found[limit - 1].id if len(found) > limit else None
 
+    async def turns(self, wanted: Filter, *, limit: int) -> list[Run]:
+        """The newest runs with their payloads, the newest first; of a session, as a rule."""
+        return await self._database.read(
+            lambda connection: runs.whole(connection, wanted, limit=limit)
+        )
+
     async def sessions(
         self, wanted: SessionFilter, *, limit: int
     ) -> tuple[list[Session], tuple[datetime, str] | None]:
@@ -318,7 +324,7 @@ class Runs:
 
     async def events(
         self, run: Run, *, after: int = 0, follower: Follower | None = None
-    ) -> AsyncIterator[RunEvent]:
+    ) -> AsyncGenerator[RunEvent]:
         """The events of a run later than `after`, as they happen, to its end.
 
         Args:
@@ -326,11 +332,14 @@ class Runs:
             after: the last seq that the listener has.
             follower: from `start`, for a run that has just been accepted.
         """
-        batch = rules.events(run, (), after) if follower is not None else None
+        # Who has missed something, and who comes late, must look it up first.
+        told = follower is not None and not follower.missed
         follower = follower or self._feeds.open(run.id)
         try:
-            if batch is None:
-                batch = await self._looked_up(run.id, after)
+            if told:
+                batch, over = rules.events(run, (), after), run.over
+            else:
+                batch, over = await self._looked_up(run.id, after)
             while True:
                 for event in batch:
                     if event.seq > after:
@@ -338,8 +347,13 @@ class Runs:
                         yield event
                     if event.kind is EventKind.ENDED:
                         return
+                if over:
+                    return  # he has heard of the end already
                 heard = await follower.next()
-                batch = [heard] if heard else await self._looked_up(run.id, after)
+                if heard is None:
+                    batch, over = await self._looked_up(run.id, after)
+                else:
+                    batch = [heard]
         finally:
             self._feeds.close(follower)
 
@@ -360,13 +374,15 @@ class Runs:
         """
         return moves.fenced(connection, run_id, attempt)
 
-    async def _looked_up(self, run_id: str, after: int) -> list[RunEvent]:
-        def use_case(connection: Connection) -> list[RunEvent]:
+    async def _looked_up(self, run_id: str, after: int) -> tuple[list[RunEvent], bool]:
+        """The later events of a run, and whether it is over."""
+
+        def use_case(connection: Connection) -> tuple[list[RunEvent], bool]:
             kept = threads.kept_events(connection, run_id, after)
             run = runs.get(connection, run_id)
             if run is None:
                 raise RunUnknown(run=run_id)
-            return rules.events(run, kept, after)
+            return rules.events(run, kept, after), run.over
 
         return await self._database.read(use_case)
 

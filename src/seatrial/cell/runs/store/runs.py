@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Insert, Row, bindparam, insert, literal_column, select
+from sqlalchemy import Insert, Row, Select, bindparam, insert, literal_column, select
 
 from seatrial.cell.runs.domain.values import Failure, Filter, Judgement, Run, Usage
 from seatrial.cell.runs.store.tables import DEAD, OF_TENANT, RUN, TAG
@@ -141,7 +141,19 @@ def several(connection: Connection, runs: Sequence[str]) -> list[Run]:
 
 def heads(connection: Connection, wanted: Filter, *, after: str | None, limit: int) -> list[Run]:
     """Runs without payloads, the newest first; only those born before the run `after`."""
-    query = _HEADS.order_by(RUN.c.id.desc()).limit(limit)
+    query = _chosen(_HEADS, wanted).limit(limit)
+    if after is not None:
+        query = query.where(RUN.c.id < after)
+    return [read(row) for row in connection.execute(query)]
+
+
+def whole(connection: Connection, wanted: Filter, *, limit: int) -> list[Run]:
+    """Runs with payloads, the newest first."""
+    return [read(row) for row in connection.execute(_chosen(select(RUN), wanted).limit(limit))]
+
+
+def _chosen(query: Select[*tuple[Any, ...]], wanted: Filter) -> Select[*tuple[Any, ...]]:
+    query = query.order_by(RUN.c.id.desc())
     for name in ("agent", "state", "session", "release", "local", "tenant", "caller"):
         value = getattr(wanted, name)
         if value is not None:
@@ -152,12 +164,9 @@ def heads(connection: Connection, wanted: Filter, *, after: str | None, limit: i
         query = query.where(DEAD if wanted.dead else RUN.c.dead.is_(False))
     if wanted.tag is not None:
         name, value = wanted.tag
-        query = query.join(TAG, TAG.c.run == RUN.c.id).where(
-            TAG.c.name == name, TAG.c.value == value
-        )
-    if after is not None:
-        query = query.where(RUN.c.id < after)
-    return [read(row) for row in connection.execute(query)]
+        query = query.join(TAG, TAG.c.run == RUN.c.id)
+        query = query.where(TAG.c.name == name, TAG.c.value == value)
+    return query
 
 
 def turns(
