@@ -317,7 +317,7 @@ class Fake:
             case "GET", ["runs"]:
                 return {"runs": list(self.runs.values()), "next": None}
             case "GET", ["runs", run] if run in self.runs:
-                if self.runs[run]["state"] == "running":
+                if self.runs[run]["state"] == "running" and self.runs[run]["input"] == "slow":
                     self.runs[run] |= {"state": "succeeded", "output": {"late": True}}
                 return self.runs[run]
             case "GET", ["runs", run, "receipt"] if run in self.runs:
@@ -325,10 +325,10 @@ class Fake:
             case "POST", ["runs", run, _] if run in self.runs:
                 return self.runs[run]
             case "GET", ["sessions"]:
-                row = {"session": "chat-1", "agent": "support", "release_name": "support@1"}
+                row = {"id": "chat-1", "agent": "support", "release_name": "support@1"}
                 return {"sessions": [row | {"turns": 2, "last": AT.isoformat()}], "next": None}
             case "GET", ["sessions", session]:
-                return {"session": session, "runs": list(self.runs.values())}
+                return {"id": session, "runs": list(self.runs.values())}
             case "GET", ["status"]:
                 return {"isolation": {"level": "L1", "label": "L1"}}
             case "GET", ["secrets"]:
@@ -362,7 +362,9 @@ class Fake:
         if slug == "nobody":
             raise NotHere(what=slug)
         asked = body["input"]
-        state = {"slow": "running", "boom": "failed"}.get(asked if isinstance(asked, str) else "")
+        state = {"slow": "running", "for ever": "running", "boom": "failed"}.get(
+            asked if isinstance(asked, str) else ""
+        )
         return self._run(slug, state or "succeeded", asked)
 
     # --- over HTTP -----------------------------------------------------------------------------

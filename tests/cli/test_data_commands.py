@@ -163,6 +163,7 @@ def test_runs_are_listed_shown_and_judged(command: Command) -> None:
     for verb in ("cancel", "redrive"):
         assert command("runs", verb, "run_0").code == Exit.OK
     assert command("runs", "outcome", "run_0", "resolved", "--note", "n").code == Exit.OK
+    assert command("runs", "list", "--tag", "wrong").code == Exit.USAGE
     assert command("runs", "show", "run_9").code == Exit.NOT_FOUND
 
 
@@ -179,7 +180,7 @@ def test_feedback_says_something(fake: Fake, command: Command) -> None:
 @pytest.mark.usefixtures("fake")
 def test_sessions_are_listed_and_shown(command: Command) -> None:
     assert "chat-1" in command("sessions", "list").out
-    assert command("sessions", "show", "chat-1", "--json").json["session"] == "chat-1"
+    assert command("sessions", "show", "chat-1", "--json").json["id"] == "chat-1"
     command("invoke", "support", "x")
     assert "run_0" in command("sessions", "show", "chat-1").out
 

@@ -16,14 +16,20 @@ from seatrial.kit.text import printable
 @env_option("production")
 @click.option("--agent", help="Of this agent.")
 @click.option("--run", help="Of this run.")
+@click.option(
+    "--level", type=click.Choice(["debug", "info", "warning", "error"]), help="This one and above."
+)
+@click.option("--limit", type=click.IntRange(1, 10_000), help="So many of the newest lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @access_option
-def logs(
+def logs(  # noqa: PLR0913 - one parameter for each option
     *,
     follow: bool,
     environment: str,
     agent: str | None,
     run: str | None,
+    level: str | None,
+    limit: int | None,
     as_json: bool,
     access: Path | None,
 ) -> None:
@@ -37,8 +43,10 @@ def logs(
     where(environment, agent or run or "")
 
     async def use(servers: Reached) -> None:
-        query = {"follow": "1" if follow else None, "agent": agent, "run": run}
-        async for line in servers.cell(environment).logs(**query):
+        lines = servers.cell(environment).logs(
+            follow="1" if follow else None, agent=agent, run=run, level=level, limit=limit
+        )
+        async for line in lines:
             click.echo(json.dumps(line, ensure_ascii=False) if as_json else _shown(line))
 
     reaching(access, use)

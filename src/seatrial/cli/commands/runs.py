@@ -64,7 +64,7 @@ def list_command(  # noqa: PLR0913 - one parameter for each option
             state=state,
             session=session,
             release=release,
-            tag=tag,
+            tag=None if tag is None else _tag(tag),
             dead="true" if dead else None,
             local=None if local is None else str(local).lower(),
             limit=limit,
@@ -200,6 +200,13 @@ def feedback_command(  # noqa: PLR0913 - one parameter for each option
     if not body:
         raise click.UsageError("say --up, --down, --score, --comment or --correction")
     _act(run, "feedback", body, environment, access, as_json=as_json)
+
+
+def _tag(pair: str) -> str:
+    name, equals, tag = pair.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--tag")
+    return f"{name}:{tag}"
 
 
 def _act(

@@ -51,11 +51,11 @@ def list_command(
     if not rows:
         say("no sessions")
         return
-    names = ("session", "agent", "release_name", "turns", "last")
+    names = ("id", "agent", "release_name", "turns", "last")
     click.echo(
         table(
             ("session", "agent", "release", "runs", "used last"),
-            [tuple(_field(each, name) for name in names) for each in rows],
+            [tuple(showing.text(each, name) for name in names) for each in rows],
         )
     )
     if page.get("next"):
@@ -64,10 +64,13 @@ def list_command(
 
 @sessions.command("show")
 @click.argument("session")
+@click.option("--agent", help="Whose, where several agents have one of that name.")
 @env_option("production")
 @access_option
 @json_option
-def show_command(session: str, *, environment: str, access: Path | None, as_json: bool) -> None:
+def show_command(
+    session: str, *, agent: str | None, environment: str, access: Path | None, as_json: bool
+) -> None:
     """Show SESSION and its runs.
 
     \b
@@ -75,7 +78,7 @@ def show_command(session: str, *, environment: str, access: Path | None, as_json
       seatrial sessions show chat-7
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     where(environment, session)
-    found = reaching(access, lambda servers: servers.cell(environment).session(session))
+    found = reaching(access, lambda servers: servers.cell(environment).session(session, agent))
     if as_json:
         answer_json(found)
         return
@@ -90,7 +93,3 @@ def show_command(session: str, *, environment: str, access: Path | None, as_json
                 showing.run_rows([each for each in runs if isinstance(each, dict)]),
             )
         )
-
-
-def _field(row: dict[str, object], name: str) -> str:
-    return showing.text(row, name) or showing.text(row, "id" if name == "session" else name)

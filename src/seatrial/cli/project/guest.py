@@ -145,8 +145,11 @@ def _told(error: BaseException) -> dict[str, str]:
 def _answer(line: BinaryIO, value: dict[str, Any]) -> None:
     data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     view = memoryview(data)
-    while view:
-        view = view[line.write(view) :]
+    try:
+        while view:
+            view = view[line.write(view) :]
+    except OSError:  # whoever asked is gone
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -79,12 +79,12 @@ class LocalAgent:
             emit(event["data"])
         return event["output"]
 
-    def close(self) -> None:
-        """End the process and all that it started."""
+    def close(self, grace: float = _GRACE) -> None:
+        """End the process and all that it started, after `grace` seconds to go by itself."""
         self._lines.close()
         self._ours.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(_GRACE)
+            self._child.wait(grace)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
@@ -98,7 +98,7 @@ class LocalAgent:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self.close(_GRACE if kind is None else 0.0)
 
     def _context(self, sample: Sample) -> dict[str, Any]:
         limits = self._project.manifest.limits

@@ -52,9 +52,10 @@ class Cell:
         """A page of sessions."""
         return self._object((await self.peer.get("/v1/sessions", **query)).value)
 
-    async def session(self, session: str) -> Row:
+    async def session(self, session: str, agent: str | None) -> Row:
         """One session with its runs."""
-        return self._object((await self.peer.get(f"/v1/sessions/{segment(session)}")).value)
+        path = f"/v1/sessions/{segment(session)}"
+        return self._object((await self.peer.get(path, agent=agent)).value)
 
     async def status(self) -> Row:
         """What runs there."""
