@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Row, Table, Text, func, insert, select, update
+from sqlalchemy import Column, Float, Row, Table, Text, bindparam, func, insert, select, update
 
 from seatrial.cell.journal.domain import (
     Call,
@@ -49,6 +49,14 @@ CALL: Final = Table(
     Column("cost_usd", Float),
     Column("error", Text),
 )
+# Built once: to build and hash them anew took two thirds of the time of a write.
+_ADD: Final = insert(CALL)
+_END: Final = update(CALL).where(
+    CALL.c.run == bindparam("of_run"),
+    CALL.c.attempt == bindparam("of_attempt"),
+    CALL.c.seq == bindparam("of_seq"),
+    CALL.c.state == str(CallState.INTENT),
+)
 _COUNTED: Final = (str(CallKind.MODEL), str(CallKind.TOOL))
 
 
@@ -68,19 +76,20 @@ class Reached:
 def add(connection: Connection, key: CallKey, intent: Intent) -> None:
     """Keep an intent."""
     connection.execute(
-        insert(CALL).values(
-            run=key.run,
-            attempt=key.attempt,
-            seq=key.seq,
-            kind=str(intent.kind),
-            name=intent.name,
-            provider=intent.provider,
-            route=intent.route,
-            state=str(CallState.INTENT),
-            started=intent.started,
-            request_digest=intent.request_digest,
-            request_bytes=intent.request_bytes,
-        )
+        _ADD,
+        {
+            "run": key.run,
+            "attempt": key.attempt,
+            "seq": key.seq,
+            "kind": str(intent.kind),
+            "name": intent.name,
+            "provider": intent.provider,
+            "route": intent.route,
+            "state": str(CallState.INTENT),
+            "started": intent.started,
+            "request_digest": intent.request_digest,
+            "request_bytes": intent.request_bytes,
+        },
     )
 
 
@@ -88,28 +97,25 @@ def end(connection: Connection, key: CallKey, result: Result) -> None:
     """Keep a result, if the call has none."""
     tokens = result.tokens
     connection.execute(
-        update(CALL)
-        .where(
-            CALL.c.run == key.run,
-            CALL.c.attempt == key.attempt,
-            CALL.c.seq == key.seq,
-            CALL.c.state == str(CallState.INTENT),
-        )
-        .values(
-            state=str(result.state),
-            ended=result.ended,
-            latency_ms=result.latency_ms,
-            first_byte_ms=result.first_byte_ms,
-            status=result.status,
-            answered=result.answered,
-            response_bytes=result.response_bytes,
-            input_tokens=tokens and tokens.input,
-            output_tokens=tokens and tokens.output,
-            cache_read_tokens=tokens and tokens.cache_read,
-            cache_write_tokens=tokens and tokens.cache_write,
-            cost_usd=result.cost_usd,
-            error=result.error,
-        )
+        _END,
+        {
+            "of_run": key.run,
+            "of_attempt": key.attempt,
+            "of_seq": key.seq,
+            "state": str(result.state),
+            "ended": result.ended,
+            "latency_ms": result.latency_ms,
+            "first_byte_ms": result.first_byte_ms,
+            "status": result.status,
+            "answered": result.answered,
+            "response_bytes": result.response_bytes,
+            "input_tokens": tokens and tokens.input,
+            "output_tokens": tokens and tokens.output,
+            "cache_read_tokens": tokens and tokens.cache_read,
+            "cache_write_tokens": tokens and tokens.cache_write,
+            "cost_usd": result.cost_usd,
+            "error": result.error,
+        },
     )
 
 
