@@ -23,8 +23,9 @@ _ANSWER: Final = json.dumps(
 ).encode()
 _HEAD: Final = (
     b"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-    b"authorization: Bearer sk-0123456789abcdef0123456789abcdef\r\ncontent-length: %d\r\n\r\n"
+    b"authorization: Bearer %b\r\ncontent-length: %d\r\n\r\n"
 )
+_KEY: Final = "sk-0123456789abcdef0123456789abcdef"
 _REPLY: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 
 
@@ -53,9 +54,10 @@ class _Model(asyncio.Protocol):
 
 class _Caller(asyncio.Protocol):
     def __init__(
-        self, requests: int, latencies_us: list[float], done: asyncio.Future[None]
+        self, requests: int, key: str, latencies_us: list[float], done: asyncio.Future[None]
     ) -> None:
         self._left = requests
+        self._key = key.encode()
         self._latencies_us = latencies_us
         self._done = done
 
@@ -67,7 +69,7 @@ class _Caller(asyncio.Protocol):
     def _ask(self) -> None:
         self._buffer = b""
         self._asked = time.perf_counter()
-        self._transport.write(_HEAD % len(_QUESTION) + _QUESTION)
+        self._transport.write(_HEAD % (self._key, len(_QUESTION)) + _QUESTION)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -84,7 +86,7 @@ class _Caller(asyncio.Protocol):
             self._done.set_result(None)
 
 
-def load(port: int, *, callers: int, requests: int, cpu: bool) -> Batch:
+def load(port: int, *, callers: int, requests: int, cpu: bool, key: str = _KEY) -> Batch:
     """Let `callers` send `requests` each, one after the other.
 
     Args:
@@ -92,20 +94,21 @@ def load(port: int, *, callers: int, requests: int, cpu: bool) -> Batch:
         callers: connections at once.
         requests: of each.
         cpu: whether the answerer tells the CPU seconds that it has used, at `/cpu`.
+        key: sent as the bearer token.
     """
     before = _cpu(port) if cpu else 0.0
-    latencies_us = asyncio.run(_load(port, callers, requests))
+    latencies_us = asyncio.run(_load(port, callers, requests, key))
     after = _cpu(port) if cpu else 0.0
     return Batch(callers * requests, latencies_us=latencies_us, other_cpu_s=after - before)
 
 
-async def _load(port: int, callers: int, requests: int) -> list[float]:
+async def _load(port: int, callers: int, requests: int, key: str) -> list[float]:
     loop = asyncio.get_running_loop()
     latencies_us: list[float] = []
     waits = []
     for _ in range(callers):
         done: asyncio.Future[None] = loop.create_future()
-        caller = _Caller(requests, latencies_us, done)
+        caller = _Caller(requests, key, latencies_us, done)
         await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", port)  # type: ignore[misc] # the default binds it
         waits.append(done)
     await asyncio.gather(*waits)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +11,13 @@ from seatrial.kit.clock import Clock
 
 _LOG: Final = logging.getLogger(__name__)
 _Price = Callable[[Tokens], float | None]
+_MANY: Final = 1_000_000  # tokens: prices are quoted for so many
+_PROBES: Final = tuple(
+    Tokens(input=n, output=n // 3, cache_read=n // 5, cache_write=n // 7)
+    for n in (7, 1_000, 20_000, 150_000, 250_000, 300_000, 900_000, 5_000_000)
+)
+"""Known steps in prices begin at 128,000, 200,000, 256,000 and 272,000 tokens of input."""
+
 _MOST: Final = 1_000  # models whose price is remembered
 _AGE: Final = 3_600.0  # seconds: prices that change by the hour of the day are looked up again
 
@@ -77,7 +85,35 @@ class Prices:
             )
             return float(prices.calc_price(used)["total_price"])
 
-        return price
+        return _straight(price) or price
+
+
+def _straight(price: _Price) -> _Price | None:
+    """The same price as a sum of products, 100 times as fast; None where it has steps."""
+    per_input, per_output, per_read, per_written = (
+        (price(many) or 0.0) / _MANY
+        for many in (
+            Tokens(input=_MANY, output=0),
+            Tokens(input=0, output=_MANY),
+            Tokens(input=_MANY, output=0, cache_read=_MANY),
+            Tokens(input=_MANY, output=0, cache_write=_MANY),
+        )
+    )
+
+    def sum_of(tokens: Tokens) -> float:
+        fresh = tokens.input - tokens.cache_read - tokens.cache_write
+        return (
+            fresh * per_input
+            + tokens.output * per_output
+            + tokens.cache_read * per_read
+            + tokens.cache_write * per_written
+        )
+
+    for probe in _PROBES:
+        exact = price(probe)
+        if exact is None or not math.isclose(exact, sum_of(probe), rel_tol=1e-9, abs_tol=1e-12):
+            return None
+    return sum_of
 
 
 def _unknown(_tokens: Tokens) -> None:
