@@ -1,6 +1,7 @@
 """Two processes of control on one PostgreSQL: one decides, the other sees it at once."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,12 @@ from seatrial.contract.switch.api import GenerationState, OrderAnswer
 from seatrial.contract.switch.requests import ExcludeRequest, RollbackRequest
 from seatrial.control.promotions.domain.refusals import SwitchUnderWay
 from seatrial.control.promotions.domain.switching import Until
+from seatrial.control.promotions.service import changes
 from seatrial.control.promotions.service.ordering import LEASE
+from seatrial.control.promotions.store import generations
 from seatrial.kit import failpoints
 from seatrial.kit.clock import SystemClock, VirtualClock
+from seatrial.kit.database.connection import Connection, Isolation
 from seatrial.kit.database.database import Database
 from seatrial.kit.errors import SeatrialError
 from seatrial.kit.failpoints import FailpointHit
@@ -25,6 +29,7 @@ from tests.contract.making import NOW, release
 from tests.control.promotions.line import ADA, EUROPE, Line, wait
 
 ONE, TWO = release(prompt="one"), release(prompt="two")
+COMMITTED = Isolation.READ_COMMITTED
 PATIENT = 30.0  # seconds; a test that gets there has failed
 
 
@@ -176,6 +181,55 @@ def test_what_one_process_decides_wakes_who_waits_at_the_other(pair: Pair) -> No
             assert told.state is GenerationState.COMMITTED
             assert {each.current for each in told.cells} == {1}
         await tags.aclose()  # type: ignore[attr-defined]
+
+    wait(main())
+
+
+def test_what_a_process_decides_wakes_its_own_without_a_look_at_the_database(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "POLL", 1_000.0)
+
+    async def main(database: Database) -> None:
+        line = await Line(database, tmp_path, clock=SystemClock()).start()
+        await line.deployed(ONE)
+        tags = line.promotions.tags("production", "production")
+        first = await anext(tags)
+        async with asyncio.timeout(4):  # less than a cell's presence is noted after
+            following = asyncio.ensure_future(anext(tags))
+            await asyncio.sleep(0.1)  # the first look at the database is over
+            await line.proposed("production", Verb.PROMOTE)
+            assert await following != first
+        await tags.aclose()  # type: ignore[attr-defined]
+
+    with Database.open(sqlite_url) as database:
+        wait(main(database))
+
+
+def test_who_holds_an_environment_makes_others_wait(pair: Pair) -> None:
+    """Else two cells' reports could each miss the other, and nothing would ever be committed."""
+
+    async def main() -> None:
+        line, _ = await pair.lines()
+        await line.promoted(ONE)  # a row that is only being made would be waited for anyhow
+        held, ended = threading.Event(), threading.Event()
+
+        def holding(connection: Connection) -> None:
+            generations.hold(connection, "production")
+            held.set()
+            assert ended.wait(PATIENT)
+
+        def following(connection: Connection) -> bool:
+            generations.hold(connection, "production")
+            return ended.is_set()
+
+        first = asyncio.create_task(pair.first.write(holding, isolation=COMMITTED))
+        await asyncio.to_thread(held.wait, PATIENT)
+        second = asyncio.create_task(pair.second.write(following, isolation=COMMITTED))
+        await asyncio.wait({second}, timeout=0.3)
+        ended.set()
+        await first
+        assert await second
 
     wait(main())
 
