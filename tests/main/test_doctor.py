@@ -27,7 +27,11 @@ def test_a_good_machine_passes_with_a_measured_commit(
 ) -> None:
     code, found, _ = _doctor(tmp_path, capsys)
     assert code == Exit.OK
-    assert {"python", "sqlite", "open files", "database", "disk", "address"} == set(found)
+    assert {*("python", "sqlite", "open files", "isolation", "database", "disk", "address")} == set(
+        found
+    )
+    assert found["isolation"]["detail"].startswith(("L1", "L0 not isolated"))
+    assert list(tmp_path.iterdir()) == [tmp_path / "process.toml"], "it left something behind"
     assert "a durable commit takes" in found["database"]["detail"]
 
 

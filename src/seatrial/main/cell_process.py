@@ -20,7 +20,7 @@ from seatrial.cell.door.api.secrets import secret_routes
 from seatrial.cell.door.api.sessions import session_routes
 from seatrial.cell.door.api.status import status_routes
 from seatrial.cell.door.api.tokens import token_routes
-from seatrial.cell.door.service.access import Access
+from seatrial.cell.door.service.access import KIND, Access
 from seatrial.cell.door.service.figures import CellFigures
 from seatrial.cell.door.service.local_runs import LocalRuns
 from seatrial.cell.door.service.prompts import TAG, Prompts, PromptSources
@@ -80,7 +80,7 @@ from seatrial.main.process import (
     private_folder,
     run_process,
     serve_all,
-    show_token_once,
+    show_first_token,
 )
 from seatrial.main.settings import CellSettings, ModelsSection
 
@@ -123,7 +123,8 @@ async def _main(settings: CellSettings, frame: Frame) -> int:
         async with aiohttp_client() as client:
             built = await _built(settings, frame, folder, client, address, inner_address)
             async with built.hosts:
-                show_token_once(folder, await built.first_token())
+                environment = settings.cell.environment
+                await show_first_token(folder, environment, KIND, built.access.first_token)
                 try:
                     return await serve_all(
                         frame,
@@ -161,11 +162,6 @@ class _Built:
     work: tuple[Any, ...]
     book: LogBook
     access: Access
-
-    async def first_token(self) -> str | None:
-        """The first token's text, once."""
-        token = await self.access.first_token()
-        return None if token is None else token.reveal()
 
 
 async def _built(

@@ -17,7 +17,7 @@ from seatrial.control.environments.api import router as environments_router
 from seatrial.control.environments.service import Environments
 from seatrial.control.identity import store as identity_store
 from seatrial.control.identity.api import router as identity_router
-from seatrial.control.identity.service import Identity
+from seatrial.control.identity.service import API, CONTROL, Identity
 from seatrial.control.promotions.api import router as promotions_router
 from seatrial.control.promotions.service import ordering
 from seatrial.control.promotions.service.means import Means
@@ -41,7 +41,7 @@ from seatrial.main.process import (
     private_folder,
     run_process,
     serve_all,
-    show_token_once,
+    show_first_token,
 )
 from seatrial.main.settings import ControlSettings
 
@@ -112,8 +112,7 @@ async def _main(settings: ControlSettings, frame: Frame) -> int:
     probes = Probes(frame)
     with listen(settings.http.host, settings.http.port) as listener:
         note_address(folder, url=address_of(listener))
-        first = await identity.first_token()
-        show_token_once(folder, first.token if first else None)
+        await show_first_token(folder, CONTROL, API, identity.first_token)
         return await serve_all(
             frame,
             [Server(_front(api, probes), listener)],

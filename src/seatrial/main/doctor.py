@@ -7,6 +7,7 @@ import resource
 import shutil
 import socket
 import statistics
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Final
 
 import click
 
+from seatrial.cell.hosts.domain import ISOLATED
+from seatrial.cell.hosts.service.isolation import isolation_here
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.address import SqliteAddress, parse
 from seatrial.kit.database.database import Database
@@ -54,8 +57,8 @@ class Finding:
 def doctor(file: Path | None, *, as_json: bool) -> int:
     """Check this machine against the settings in FILE, or the defaults.
 
-    Opens the database, times durable commits, tries the address. Changes nothing but the making of
-    an empty database file where there is none. Ends with 1 when a check fails.
+    Opens the database, times durable commits, tries the address, confines a process as an agent's
+    would be. Changes nothing. Ends with 1 when a check fails.
 
     \b
     Examples:
@@ -76,6 +79,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _interpreter()
     yield _sqlite()
     yield _open_files()
+    yield _isolation()
     yield from _database(settings.database)
     yield _address(settings.http)
 
@@ -113,11 +117,32 @@ def _open_files() -> Finding:
     )
 
 
-def _database(settings: DatabaseSettings) -> Iterator[Finding]:
+def _isolation() -> Finding:
     try:
-        address = parse(settings.url.get_secret_value())
-        with Database.open(settings.url.get_secret_value()) as database:
-            yield _commits(database)
+        found = isolation_here()
+    except SeatrialError as error:
+        return Finding(
+            check="isolation", state=State.WARN, detail=error.message, remedy=error.remedy
+        )
+    missing = f", without {', '.join(found.missing)}" if found.missing else ""
+    good = found.level == ISOLATED
+    return Finding(
+        check="isolation",
+        state=State.OK if good else State.WARN,
+        detail=f"{found.label}: Landlock {found.landlock}{missing}",
+        remedy="" if good else "Agents run, but not apart; production needs Linux 6.7 or later.",
+    )
+
+
+def _database(settings: DatabaseSettings) -> Iterator[Finding]:
+    url = settings.url.get_secret_value()
+    try:
+        address = parse(url)
+        if isinstance(address, SqliteAddress) and not address.path.exists():
+            yield from _new_file(address.path)
+            return
+        with Database.open(url) as database:
+            yield _commits(database, str(database))
     except DatabaseInUse as error:
         yield Finding(check="database", state=State.WARN, detail=error.message)
         return
@@ -128,7 +153,27 @@ def _database(settings: DatabaseSettings) -> Iterator[Finding]:
         yield _space(address.path)
 
 
-def _commits(database: Database) -> Finding:
+def _new_file(path: Path) -> Iterator[Finding]:
+    """A file that is still to be made: another one in its place tells as much."""
+    folder = next(each for each in path.absolute().parents if each.is_dir())
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as place,
+            Database.open(f"sqlite:///{place}/tried.db") as database,
+        ):
+            yield _commits(database, f"{path} (new)")
+    except OSError as error:
+        yield Finding(
+            check="database",
+            state=State.FAIL,
+            detail=f"Cannot write to {folder}: {error.strerror or error}.",
+            remedy="Name another file in `database.url`, or let this user write there.",
+        )
+        return
+    yield _space(folder / path.name)
+
+
+def _commits(database: Database, place: str) -> Finding:
     clock, taken = SystemClock(), []
     for _ in range(_COMMITS):
         began = clock.steady()
@@ -139,7 +184,7 @@ def _commits(database: Database) -> Finding:
     return Finding(
         check="database",
         state=State.WARN if slow else State.OK,
-        detail=f"{database}, a durable commit takes {median:.1f} ms.",
+        detail=f"{place}, a durable commit takes {median:.1f} ms.",
         remedy="Each accepted run and each effect waits for one: use a faster disk."
         if slow
         else "",

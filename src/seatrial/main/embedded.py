@@ -305,7 +305,7 @@ async def _sign_keyring(home: Home, control: Control, enrolled: Sequence[Enrolme
     others = () if present is None else present.people
     keyring = Keyring(
         version=1 if present is None else present.version + 1,
-        control=await control.keys(),
+        control=(await control.keys()).control,
         cells=tuple(_entry(name, enrolled) for name in sorted({each.cell for each in enrolled})),
         people=(us, *(each for each in others if each.key != person)),
     )

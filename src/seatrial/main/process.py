@@ -14,6 +14,7 @@ import orjson
 
 from seatrial.kit import failpoints
 from seatrial.kit.clock import Clock, SystemClock
+from seatrial.kit.crypto.tokens import Token
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.history import History
 from seatrial.kit.database.migrations import migrate_now
@@ -162,12 +163,27 @@ def private_folder(path: Path) -> Path:
     return path.resolve()
 
 
-def show_token_once(folder: Path, token: str | None) -> None:
-    """Leave the first token where only its owner reads it: `first.token` in the own folder."""
-    if token is not None:
-        path = folder / "first.token"
-        write_private(path, token.encode())
+async def show_first_token(
+    folder: Path, environment: str, kind: str, claim: Callable[[Token], Coroutine[Any, Any, bool]]
+) -> None:
+    """Leave the first token where only its owner reads it: `first.token` in the own folder.
+
+    It is written down before it is made good, so that no crash can lose it.
+
+    Args:
+        folder: of the process.
+        environment: in the token's name.
+        kind: likewise.
+        claim: makes a token the first; false if another one is.
+    """
+    draft, path = folder / ".first.token", folder / "first.token"
+    if not draft.exists():
+        write_private(draft, Token.mint(environment, kind).reveal().encode())
+    if await claim(Token(draft.read_text(encoding="ascii"))):
+        draft.replace(path)
         _LOG.warning("the first token lies in %s; take it, and remove the file", path)
+    else:
+        draft.unlink()
 
 
 def note_address(folder: Path, **addresses: str) -> None:

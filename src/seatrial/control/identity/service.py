@@ -66,21 +66,21 @@ class Identity:
         await self._database.write(lambda connection: self._add(connection, known, token, by))
         return _row(known, token.reveal())
 
-    async def first_token(self) -> TokenRow | None:
-        """The first token, with every permission; None if it was made before.
+    async def first_token(self, token: Token) -> bool:
+        """Make `token` the first, with every permission; false if another one is.
 
-        It is made once for a database, also when several processes ask at the same time.
+        One is made for a database, also when several processes ask at the same time. The caller
+        has kept the token safe before, and may ask again with it after a crash.
         """
-        token = Token.mint(CONTROL, API)
         known = self._known(TokenRequest(name="first", permissions=tuple(Permission)))
 
         def made(connection: Connection) -> bool:
-            if not store.claim_first(connection, known.made):
-                return False
-            self._add(connection, known, token, _FIRST)
-            return True
+            if store.claim_first(connection, known.made):
+                self._add(connection, known, token, _FIRST)
+                return True
+            return store.by_hash(connection, token.stored()) is not None
 
-        return _row(known, token.reveal()) if await self._database.write(made) else None
+        return await self._database.write(made)
 
     async def list(self) -> tuple[TokenRow, ...]:
         """All tokens, the newest first, without themselves."""

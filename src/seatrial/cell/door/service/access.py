@@ -88,20 +88,22 @@ class Access:
             raise CellPermissionMissing(name=caller.name, permission=str(permission))
         return caller
 
-    async def first_token(self, name: str = "first") -> Token | None:
-        """A token that may do everything; None if this cell ever had a token."""
-        token = Token.mint(self._environment, KIND)
+    async def first_token(self, token: Token, name: str = "first") -> bool:
+        """Let `token` do everything; false if this cell ever had another token.
+
+        The caller has kept the token safe before, and may ask again with it after a crash.
+        """
         made = self._made(name=name, permissions=EVERYTHING, tenant="", lifetime=None)
 
         def use_case(connection: Connection) -> bool:
             if tokens.anyone(connection):
-                return False
+                return tokens.has(connection, token.stored())
             tokens.add(connection, made, token.stored())
             return True
 
         fresh = await self._database.write(use_case)
         self._forget()
-        return token if fresh else None
+        return fresh
 
     async def make(
         self,

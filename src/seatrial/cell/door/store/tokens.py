@@ -42,6 +42,12 @@ def anyone(connection: Connection) -> bool:
     return connection.execute(select(TOKEN.c.id).limit(1)).first() is not None
 
 
+def has(connection: Connection, stored: str) -> bool:
+    """Whether a token has this stored form."""
+    found = select(TOKEN.c.id).where(TOKEN.c.stored == stored)
+    return connection.execute(found).first() is not None
+
+
 def add(connection: Connection, token: AccessToken, stored: str) -> None:
     """Keep a new token."""
     connection.execute(
