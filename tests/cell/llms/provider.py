@@ -125,6 +125,7 @@ class _Answer:
         parts = [whole[at : at + step] for at in range(0, len(whole), step)]
         for number, part in enumerate(parts):
             if self.fault == "cut" and number == len(parts) // 2:
+                await asyncio.sleep(0.05)  # so that what was sent is read before the end is met
                 raise ResponseCut
             await self.send({"type": "http.response.body", "body": part, "more_body": True})
             if self.fault == "slow":

@@ -52,14 +52,14 @@ class Ledger:
         self.seq += 1
         return CallKey(run=self.run, attempt=self.attempt, seq=self.seq)
 
-    def book(self, result: Result) -> None:
-        """Add what a call has used."""
+    def book(self, result: Result, guessed_usd: float = 0.0) -> None:
+        """Add what a call has used, and what it may have cost where that is not known."""
         tokens = result.tokens
         self.totals = replace(
             self.totals,
             input_tokens=self.totals.input_tokens + (tokens.input if tokens else 0),
             output_tokens=self.totals.output_tokens + (tokens.output if tokens else 0),
-            cost_usd=self.totals.cost_usd + (result.cost_usd or 0.0),
+            cost_usd=self.totals.cost_usd + (result.cost_usd or guessed_usd),
         )
 
 

@@ -110,6 +110,14 @@ class ProviderUnknown(Failed):
     remedy = "Add the provider to the settings of this cell, or pin another one's model."
 
 
+class ProviderUnfit(Invalid):
+    """The provider {provider!r} is refused: {reason}."""
+
+    code = "provider_unfit"
+    cause = "A provider in the settings needs a name of its own and the URL of its API."
+    remedy = "Write `base_url` as in `https://api.example.com/v1`, without a slash at the end."
+
+
 class DialectMismatch(Invalid):
     """The provider {provider!r} does not answer {route!r}."""
 

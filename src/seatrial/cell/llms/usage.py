@@ -22,10 +22,12 @@ class Told:
     Attributes:
         model: that says it has answered.
         tokens: used.
+        events: that came, of a stream; each holds about one token.
     """
 
     model: str | None = None
     tokens: Tokens | None = None
+    events: int = 0
 
 
 def of_body(route: Route, body: bytes) -> Told:
@@ -35,6 +37,15 @@ def of_body(route: Route, body: bytes) -> Told:
     if value is not None:
         _take(told, route, value)
     return told
+
+
+def estimated(told: Told, request_bytes: int, answer_bytes: int) -> Tokens:
+    """Tokens of an answer that does not tell them, on the high side, so that a limit still holds.
+
+    OpenAI's chat streams tell them only to whoever asks with `include_usage`. Three bytes of a
+    request hold at most about a token, and an event of a stream one.
+    """
+    return Tokens(input=request_bytes // 3, output=told.events or answer_bytes // 3)
 
 
 class StreamReader:
@@ -55,6 +66,7 @@ class StreamReader:
         except EventTooLarge:
             self._parser = None
             return
+        self.told.events += len(events)
         for event in events:
             # Most events are a few words of text: only those that say something are parsed.
             if '"usage"' in event.data or self.told.model is None:

@@ -24,7 +24,7 @@ from seatrial.cell.llms.headers import to_agent, to_provider
 from seatrial.cell.llms.service.figures import ModelFigures
 from seatrial.cell.llms.service.listening import while_listening
 from seatrial.cell.llms.service.prices import Prices
-from seatrial.cell.llms.usage import StreamReader, Told, of_body
+from seatrial.cell.llms.usage import StreamReader, Told, estimated, of_body
 from seatrial.contract.releases.release import Release
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
@@ -296,8 +296,12 @@ class _Passing:
 
     async def _end(self, told: Told) -> None:
         tokens = told.tokens
-        cost = None if tokens is None else await self._cost(tokens)
         good = self.status is not None and self.status < 400
+        cost, guess = None, 0.0
+        if tokens is not None:
+            cost = await self._cost(tokens)
+        elif good:
+            guess = await self._cost(estimated(told, self.intent.request_bytes, self.size)) or 0.0
         await self._write(
             Result(
                 state=CallState.DONE if good else CallState.FAILED,
@@ -310,7 +314,8 @@ class _Passing:
                 tokens=tokens,
                 cost_usd=cost,
                 error=None if good else f"provider_refused: the provider answered {self.status}",
-            )
+            ),
+            guess,
         )
 
     async def _fail(self, written: "asyncio.Future[None]", error: BaseException) -> None:
@@ -335,9 +340,9 @@ class _Passing:
         if not self.over:
             await self._write(result)
 
-    async def _write(self, result: Result) -> None:
+    async def _write(self, result: Result, guess: float = 0.0) -> None:
         self.over = True
-        self.ledger.book(result)
+        self.ledger.book(result, guess)
         self.around.figures.count(self.provider.name, self.model, result)
         await self.around.journal.end(self.key, result)
 

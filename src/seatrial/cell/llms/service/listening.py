@@ -18,12 +18,13 @@ async def while_listening(receive: Receive) -> AsyncIterator[None]:
     if task is None:
         raise RuntimeError("only a task can be cut off")
     before = task.cancelling()
-    left = False
+    left = over = False
 
     def leave(_: asyncio.Task[None]) -> None:
         nonlocal left
-        left = True
-        task.cancel()
+        if not over:  # a callback that is on its way cannot be taken back
+            left = True
+            task.cancel()
 
     watch = asyncio.create_task(gone(receive))
     watch.add_done_callback(leave)
@@ -35,7 +36,7 @@ async def while_listening(receive: Receive) -> AsyncIterator[None]:
             raise ClientGone from None
         raise
     finally:
-        watch.remove_done_callback(leave)
+        over = True
         watch.cancel()
         if left:  # cut off too late: take the cancellation back before it strikes elsewhere
             with contextlib.suppress(asyncio.CancelledError):

@@ -74,6 +74,12 @@ class Prices:
             _, info = snapshot.find_provider_model(model, None, provider, None)
             prices = info.get_prices(self._clock.now())
         except LookupError:
+            _LOG.warning(
+                "no price is known for %r of %s: its calls count as free",
+                model,
+                provider,
+                extra={"event": "price_unknown"},
+            )
             return _unknown
 
         def price(tokens: Tokens) -> float | None:
