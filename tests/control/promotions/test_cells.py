@@ -167,7 +167,7 @@ def test_a_lagging_cell_is_led_by_what_it_can_verify(database: Database, tmp_pat
             here = told.committed.closure
             visited.append(number)
             await line.report(away, away.says(told.committed, Step.COMMITTED))
-        assert visited == [2, 3, 4]
+        assert visited == [1, 2, 3, 4]
         status = (await line.promotions.status()).environments[1]
         assert {each.behind for each in status.cells} == {0}
 

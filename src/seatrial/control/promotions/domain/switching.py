@@ -26,9 +26,6 @@ from seatrial.kit.crypto.digests import Digest
 PREPARE_SECONDS: Final = 120.0
 """How long required cells may take to prepare a generation before it is abandoned."""
 
-LOOK_BACK: Final = 20
-"""How many generations are tried for a lagging cell before it is led step by step."""
-
 
 class Until(enum.StrEnum):
     """What somebody waits for."""
@@ -253,21 +250,18 @@ def evolved(state: EnvironmentState, decision: Decision) -> EnvironmentState:
 def waypoint(current: int, committed: Sequence[int], takes: Callable[[int], bool]) -> int:
     """The generation that a cell at `current` is to reach next.
 
-    The newest that it can take at once, so that it does not run what was replaced long ago; where
-    there is none among the last few, the one after its own, which was decided upon just that state.
+    The newest if it can take that at once, so that it does not run what was replaced long ago.
+    Else each in turn: the next one was decided upon just the state that the cell is in, and a cell
+    that left one out could not take a later rollback to it.
 
     Args:
         current: the generation that the cell runs.
         committed: all that were committed, rising; not empty.
         takes: whether the cell would accept a generation from where it stands.
     """
+    newest = committed[-1]
     ahead = [each for each in committed if each > current]
-    if not ahead:
-        return committed[-1]
-    for each in reversed(ahead[1:][-LOOK_BACK:]):
-        if takes(each):
-            return each
-    return ahead[0]
+    return newest if len(ahead) < 2 or takes(newest) else ahead[0]
 
 
 def _ordered(state: EnvironmentState, event: Ordered) -> tuple[Decision, ...]:

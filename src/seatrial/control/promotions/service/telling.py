@@ -170,14 +170,10 @@ def _next(
     before = in_force(
         connection, means, Standing(environment=standing.environment, current=current)
     )
-    rows: dict[int, Generation] = {newest.generation: newest}
-
-    def takes(number: int) -> bool:
-        rows[number] = present(connection, standing.environment, number)
-        return _would_take(connection, means, keyring, before, rows[number])
-
-    number = waypoint(current, committed, takes)
-    return rows.get(number) or present(connection, standing.environment, number)
+    number = waypoint(
+        current, committed, lambda _: _would_take(connection, means, keyring, before, newest)
+    )
+    return present(connection, standing.environment, number)
 
 
 def _would_take(
