@@ -167,3 +167,36 @@ def test_control_hears_all_that_it_has_not_heard_and_nothing_twice(
         refused=sayings[Step.REFUSED].generation if Step.REFUSED in sayings else heard.refused,
     )
     assert unsaid(standing, AT, now) == ()
+
+
+def test_what_follows_a_generation_that_is_not_in_force_here_has_to_wait() -> None:
+    standing = Standing(cell="production", generation=1, closure=CLOSURES[0])
+    order = Examined(
+        generation=3,
+        previous=2,
+        base=NAMES[0],
+        verb=Verb.PROMOTE,
+        closure=CLOSURES[1],
+        proposal=NAMES[1],
+        committed=None,
+    )
+    assert decide(standing, None, order) == Nothing()
+    assert decide(standing, order, None) == Prepare(order=order)
+    assert decide(replace(standing, generation=2), None, order) == Prepare(order=order)
+
+
+def test_what_was_refused_later_or_for_the_same_cause_is_not_refused_again() -> None:
+    known = Refused(
+        generation=2, closure=NAMES[0], proposal=NAMES[0], reason="gates_unmet: 1 of 2", at=AT
+    )
+    standing = Standing(cell="production", generation=0, closure=CLOSURES[0], refused=known)
+    again = Refusal(
+        generation=2, closure=NAMES[0], proposal=NAMES[0], why=Why.GATES, detail="0 of 2"
+    )
+    older = replace(again, generation=1, proposal=NAMES[1])
+    other = replace(again, why=Why.REVOKED)
+    newer = replace(again, generation=3, proposal=NAMES[2])
+    assert decide(standing, again, None) == decide(standing, older, None) == Nothing()
+    assert decide(standing, None, older) == Nothing()
+    assert decide(standing, other, None) == Refuse(refusal=other)
+    assert decide(standing, newer, None) == Refuse(refusal=newer)

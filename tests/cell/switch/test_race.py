@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import pytest
-from sqlalchemy import Column, Table, insert, select
+from sqlalchemy import Column, Table, insert, select, text
 
 from seatrial.cell.switch import store
 from seatrial.cell.switch.service.admission import admitted, begin
@@ -91,6 +91,15 @@ def test_after_a_flip_nobody_is_admitted_on_the_old_closure(
     assert all(generation == number for generation, number in database.read_now(runs))
 
 
+def waiters(connection: Connection) -> int:
+    """How many wait for an advisory lock of this database."""
+    count = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database ="
+        " (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return int(connection.execute(text(count)).scalar_one())
+
+
 @pytest.mark.parametrize("isolation", Isolation)
 def test_who_waited_for_a_flip_is_admitted_on_what_it_brought(
     postgres_url: str, isolation: Isolation
@@ -112,7 +121,8 @@ def test_who_waited_for_a_flip_is_admitted_on_what_it_brought(
             )
             assert inside.wait(10)
             waiting = pool.submit(lambda: database.write_now(admit, isolation=isolation))
-            assert not waiting.done()
+            while not other.read_now(waiters):  # until it stands in line
+                assert not waiting.done()
             go_on.set()
             flipping.result(10)
             assert waiting.result(10) == 2

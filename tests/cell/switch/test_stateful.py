@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from seatrial.cell.hosts.domain import HostUnstartable
 from seatrial.cell.switch.domain import AgentUnknown, NothingActive
 from seatrial.cell.switch.service.admission import admitted, current
-from seatrial.cell.switch.service.switching import revoke
+from seatrial.cell.switch.service.steps import revoke
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.releases.closure import Closure
 from seatrial.kit.clock import VirtualClock

@@ -22,7 +22,8 @@ from seatrial.cell.switch.service.admission import admitted, begin, current, rel
 from seatrial.cell.switch.service.blobs import Blobs
 from seatrial.cell.switch.service.preparing import Preparer
 from seatrial.cell.switch.service.retention import forget, recall
-from seatrial.cell.switch.service.switching import LEASE, Myself, Switcher, revoke
+from seatrial.cell.switch.service.steps import LEASE, revoke
+from seatrial.cell.switch.service.switching import Myself, Switcher
 from seatrial.contract.evidence.keyring import KeyringOlder, sign_keyring
 from seatrial.contract.evidence.statements import Step, Verb
 from seatrial.contract.switch.desired import Heard

@@ -20,7 +20,8 @@ from seatrial.cell.switch.service.mirroring import Mirror
 from seatrial.cell.switch.service.ports import Answer, Control, Warmer
 from seatrial.cell.switch.service.preparing import Preparer
 from seatrial.cell.switch.service.retention import forget
-from seatrial.cell.switch.service.switching import LEASE, Myself, Switcher
+from seatrial.cell.switch.service.steps import LEASE
+from seatrial.cell.switch.service.switching import Myself, Switcher
 from seatrial.cell.switch.service.telling import Count, FactsTeller
 from seatrial.contract.environments.profiles import rules_of
 from seatrial.contract.releases.closure import Closure

@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from seatrial.cell.switch import store
 from seatrial.cell.switch.domain import (
@@ -14,10 +13,8 @@ from seatrial.cell.switch.domain import (
     Flip,
     KeyringForked,
     Prepare,
-    Prepared,
     Refusal,
     Refuse,
-    Refused,
     Saying,
     Standing,
     Wanted,
@@ -30,9 +27,18 @@ from seatrial.cell.switch.domain import (
 from seatrial.cell.switch.service.admission import current
 from seatrial.cell.switch.service.ports import Control
 from seatrial.cell.switch.service.preparing import Preparer
-from seatrial.cell.switch.verification import examined, judged, refusal_of, revoked
+from seatrial.cell.switch.service.steps import (
+    Writer,
+    note_prepared,
+    note_refused,
+    put_in_force,
+    standing_of,
+    take_document,
+    take_keyring,
+)
+from seatrial.cell.switch.verification import examined, judged, refusal_of
 from seatrial.contract.evidence.keyring import Keyring, open_keyring
-from seatrial.contract.evidence.statements import CellReport, Verb, instant
+from seatrial.contract.evidence.statements import CellReport, instant
 from seatrial.contract.switch.desired import Desired, Heard, Ordered
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto import dsse
@@ -43,14 +49,9 @@ from seatrial.kit.database.database import Database
 from seatrial.kit.errors import BadUpstream, SeatrialError, TimedOut, Unavailable
 from seatrial.kit.failpoints import reach
 from seatrial.kit.http.json_body import parse
-from seatrial.kit.leases.service import fence
-from seatrial.kit.transparency.domain import Entry
-from seatrial.kit.transparency.service import append
-
-LEASE: Final = "switch"
-"""The lease whose holder switches the cell."""
 
 LARGEST_DESIRED: Final = 32 << 20  # bytes
+_T = TypeVar("_T")
 _LOG: Final = logging.getLogger(__name__)
 _MOST_STEPS: Final = 8  # of one document: prepare, flip, prepare what comes next, and as much again
 _PATIENCE: Final = 3  # tries of a proposal that fails for a passing reason; commits have no end
@@ -182,19 +183,15 @@ class Switcher:
         fresh = known is None or known[0] < keyring.version
         if known is not None and not fresh and _payload(known[1]) != _payload(envelope):
             raise KeyringForked(version=keyring.version)
-        now = self._clock.now()
-
-        def take(connection: Connection) -> None:
-            fence(connection, LEASE, epoch)
-            if fresh:
-                store.keep_keyring(connection, keyring.version, envelope, now)
-                subject = Digest.of(_payload(envelope))
-                self._log(connection, "keyring.taken", subject, {"version": keyring.version})
-            store.keep_desired(connection, text, now)
-
         if fresh or await self._database.read(store.desired) != text:
+            payload, writer = Digest.of(_payload(envelope)), self._writer(epoch)
+
+            def take(connection: Connection) -> None:
+                take_keyring(connection, keyring.version, envelope, payload, writer)
+                take_document(connection, text, writer)
+
             reach("cell.keyring.before")
-            await self._database.write(take, isolation=Isolation.READ_COMMITTED)
+            await self._written(take)
             reach("cell.keyring.after")
         return keyring
 
@@ -226,7 +223,10 @@ class Switcher:
             return await self._failed(order, Why.UNPREPARED, error, standing, epoch)
         self._failures.pop(order.proposal, None)
         reach("cell.prepare.warmed")
-        await self._keep_prepared(order, standing.generation, epoch)
+        writer = self._writer(epoch)
+        await self._written(
+            lambda connection: note_prepared(connection, order, standing.generation, writer)
+        )
         reach("cell.prepare.after")
         return True
 
@@ -253,104 +253,29 @@ class Switcher:
         tries = self._failures[order.proposal] = self._failures.get(order.proposal, 0) + 1
         return order.committed is not None or tries < _PATIENCE
 
-    async def _keep_prepared(self, order: Examined, base: int, epoch: int) -> None:
-        ready = Prepared(
-            generation=order.generation,
-            closure=order.closure,
-            proposal=order.proposal,
-            at=instant(self._clock.now()),
-        )
-
-        def keep(connection: Connection) -> None:
-            fence(connection, LEASE, epoch)
-            if current(connection).generation == base:
-                store.keep_prepared(connection, ready)
-                self._log(
-                    connection,
-                    "switch.prepared",
-                    order.closure.digest,
-                    {"generation": order.generation, "proposal": str(order.proposal)},
-                )
-
-        await self._database.write(keep, isolation=Isolation.READ_COMMITTED)
-
     async def _refuse(self, refusal: Refusal, epoch: int) -> None:
-        refused = Refused(
-            generation=refusal.generation,
-            closure=refusal.closure,
-            proposal=refusal.proposal,
-            reason=refusal.reason,
-            at=instant(self._clock.now()),
-        )
-
-        def keep(connection: Connection) -> None:
-            fence(connection, LEASE, epoch)
-            store.keep_refused(connection, refused)
-            self._log(
-                connection,
-                "switch.refused",
-                refusal.closure,
-                {
-                    "generation": refusal.generation,
-                    "proposal": str(refusal.proposal),
-                    "reason": refused.reason,
-                },
-            )
-
+        writer = self._writer(epoch)
         reach("cell.refuse.before")
-        await self._database.write(keep, isolation=Isolation.READ_COMMITTED)
+        await self._written(lambda connection: note_refused(connection, refusal, writer))
         reach("cell.refuse.after")
-        self.trouble = refused.reason
-        _LOG.warning("generation %d is refused: %s", refusal.generation, refused.reason)
+        self.trouble = refusal.reason
+        _LOG.warning("generation %d is refused: %s", refusal.generation, refusal.reason)
 
     async def _flip(self, order: Examined, epoch: int) -> None:
-        now = self._clock.now()
-
-        def flip(connection: Connection) -> bool:
-            fence(connection, LEASE, epoch)
-            store.shut(connection)
-            standing = self._standing(connection)
-            if standing.generation >= order.generation or not is_prepared(standing, order):
-                return False
-            if revoked(order, standing) is not None:
-                store.forget_stances(connection, order.generation)
-                return False
-            moves = order.verb is Verb.ROLLBACK
-            store.activate(connection, order.generation, order.closure, now, moves=moves)
-            store.forget_stances(connection, order.generation)
-            self._log(
-                connection,
-                "switch.flipped",
-                order.closure.digest,
-                {
-                    "generation": order.generation,
-                    "verb": order.verb.value,
-                    "before": str(standing.closure.digest),
-                    "proposal": str(order.proposal),
-                },
-            )
-            return True
-
+        writer = self._writer(epoch)
         reach("cell.flip.before")
-        done = await self._database.write(flip, isolation=Isolation.READ_COMMITTED)
+        done = await self._written(lambda connection: put_in_force(connection, order, writer))
         reach("cell.flip.after")
         if done:
             _LOG.info("generation %d is in force", order.generation)
             self._flipped()
 
-    def _log(
-        self, connection: Connection, kind: str, subject: Digest, body: dict[str, str | int]
-    ) -> None:
-        append(
-            connection,
-            Entry(
-                kind=kind,
-                subject=str(subject),
-                actor=self._myself.key.id,
-                body=body,
-                at=self._clock.now(),
-            ),
-        )
+    async def _written(self, step: Callable[[Connection], _T]) -> _T:
+        return await self._database.write(step, isolation=Isolation.READ_COMMITTED)
+
+    def _writer(self, epoch: int) -> Writer:
+        myself = self._myself
+        return Writer(cell=myself.cell, actor=myself.key.id, epoch=epoch, at=self._clock.now())
 
     def _signed(self, saying: Saying) -> bytes:
         report = CellReport(
@@ -370,35 +295,6 @@ def read_desired(text: str) -> Desired:
         return Desired.read(parse(text.encode()))
     except (UnicodeEncodeError, SeatrialError) as error:
         raise DesiredMalformed(reason=str(error)) from None
-
-
-def standing_of(connection: Connection, cell: str) -> Standing:
-    """What cell `cell` stands on; raises `NothingActive` where `begin` was never called."""
-    now = current(connection)
-    return Standing(
-        cell=cell,
-        generation=now.generation,
-        closure=now.closure,
-        prepared=store.prepared(connection),
-        refused=store.refused(connection),
-        lived=store.lived(connection),
-        revoked=store.revoked(connection),
-    )
-
-
-def revoke(connection: Connection, release: Digest, reason: str, actor: str, at: datetime) -> bool:
-    """Let `release` come into force here never again, and let sessions leave it; false if known.
-
-    What is in force stays in force until control orders something else.
-    """
-    if not store.revoke(connection, release, reason, at):
-        return False
-    store.move(connection, current(connection).generation)
-    entry = Entry(
-        kind="release.revoked", subject=str(release), actor=actor, body={"reason": reason}, at=at
-    )
-    append(connection, entry)
-    return True
 
 
 def _examined(ordered: Ordered | None, standing: Standing, keyring: Keyring) -> Wanted:

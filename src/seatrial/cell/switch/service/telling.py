@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from seatrial.cell.switch import store
-from seatrial.cell.switch.domain import Counts
+from seatrial.cell.switch.domain import ControlRefused, Counts
 from seatrial.cell.switch.service.admission import current
 from seatrial.cell.switch.service.ports import Control
 from seatrial.cell.switch.service.switching import Myself
@@ -86,16 +86,21 @@ class FactsTeller:
         also, self._also = self._also, set()
         await self._database.write(lambda connection: self._sign(connection, also))
         said = await self._database.read(store.said)
+        done = True
         for release, words in said.items():
             if words.heard >= words.sequence:
                 continue
             try:
                 await self._control.evidence(words.envelope.encode())
-            except SeatrialError as error:
+            except ControlRefused as error:  # this one; the others may be taken
                 _LOG.info("control did not take facts: %s", error)
+                done = False
+                continue
+            except SeatrialError as error:
+                _LOG.debug("control cannot be told facts: %s", error)
                 return False
             await self._heard(release, words.sequence)
-        return True
+        return done
 
     async def _heard(self, release: Digest, sequence: int) -> None:
         await self._database.write(lambda connection: store.heard(connection, release, sequence))
