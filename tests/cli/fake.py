@@ -88,6 +88,7 @@ class Fake:
     commits: bool = True
     lagging: int = 0
     drop_stream: bool = False
+    chunks: bool = True
     url: str = ""
 
     def closure(self, environment: str) -> Closure:
@@ -410,7 +411,8 @@ class Fake:
             self._run(slug, "succeeded", body["input"])
         name = run or next(reversed(self.runs))
         events.append(("accepted", {"run": name}))
-        events += [("chunk", {"data": "hel"}), ("chunk", {"data": "lo"})]
+        if self.chunks:
+            events += [("chunk", {"data": "hel"}), ("chunk", {"data": "lo"})]
         events.append(("ended", {"run": self.runs[name]}))
         after = int(headers.get(b"last-event-id", b"-1"))
         kind = [(b"content-type", b"text/event-stream")]

@@ -30,7 +30,8 @@ def test_releases_are_listed_newest_first(fake: Fake, command: Command, project:
     assert "support@2" in said.out
     assert "support@1" not in said.out
     assert "more: --after rel_x" in said.err
-    assert str(fake.releases[1][1].name) in said.out
+    said = command("releases", "show", "support@2")
+    assert str(fake.releases[1][1].name) in said.out.splitlines()
 
 
 @pytest.mark.usefixtures("fake")
@@ -134,11 +135,14 @@ def test_a_failed_run_is_a_failure_with_its_reason(command: Command) -> None:
 def test_a_stream_is_shown_once_though_its_connection_breaks(fake: Fake, command: Command) -> None:
     said = command("invoke", "support", "x", "--stream")
     assert (said.code, said.out) == (Exit.OK, "hello\n")
-    fake.drop_stream = True
+    fake.chunks = False
+    said = command("invoke", "support", "x", "--stream")
+    assert (said.code, said.out) == (Exit.OK, '{\n  "echo": "x"\n}\n')
+    fake.chunks, fake.drop_stream = True, True
     said = command("invoke", "support", "x", "--stream")
     assert (said.code, said.out) == (Exit.OK, "hello\n")
     assert "connecting again" in said.err
-    assert sum(method == "POST" for method, _, _ in fake.asked) == 2
+    assert sum(method == "POST" for method, _, _ in fake.asked) == 3
 
 
 @pytest.mark.usefixtures("fake")

@@ -56,6 +56,12 @@ AGENTS = {
 }
 
 
+def test_dev_shows_what_no_text_can_hold(command: Command, project: Path) -> None:
+    (project / "agent.py").write_text("def run(i):\n    return 'a\\ud800b'")
+    said = command("dev", "--input", "x")
+    assert (said.code, said.out) == (Exit.OK, "a?b\n")
+
+
 @pytest.mark.parametrize("kind", AGENTS)
 def test_dev_calls_each_kind_of_agent(command: Command, project: Path, kind: str) -> None:
     source, output = AGENTS[kind]

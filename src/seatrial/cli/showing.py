@@ -1,5 +1,6 @@
 """What commands answer with, as people read it: plans, gates, environments, releases, runs."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +13,7 @@ from seatrial.kit.terminal.output import table
 from seatrial.kit.text import printable
 
 _SHORT: Final = 60  # characters of one value of a difference
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _COLOURS: Final = {"met": "green", "unmet": "red", "inconclusive": "yellow", "unknown": "red"}
 
 
@@ -60,21 +62,24 @@ def short(value: object) -> str:
     if value is None:
         return "nothing"
     text = printable(value if isinstance(value, str) else repr(value))
+    if not text:
+        return "''"
+    if _DIGEST.match(text):
+        return text[:19]
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}… ({len(text)} characters)"
 
 
 def releases(rows: Iterable[ReleaseRow]) -> str:
     """A list of releases."""
     return table(
-        ("release", "deployed", "active in", "commit", "author", "digest"),
+        ("release", "deployed", "commit", "author", "active in"),
         [
             (
                 each.name,
                 moment(each.at),
-                ", ".join(each.active) or "-",
                 f"{each.commit[:9] or '-'}{'+' if each.dirty else ''}",
                 printable(each.author) or "-",
-                str(each.release),
+                ", ".join(each.active) or "-",
             )
             for each in rows
         ],
@@ -114,7 +119,7 @@ def run_rows(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             text(each, "id"),
             text(each, "release_name") or text(each, "agent"),
             text(each, "state"),
-            text(each, "created"),
+            text(each, "created")[:19].replace("T", " "),
             cost(each),
             short(each.get("error", {}).get("code")) if isinstance(each.get("error"), dict) else "",
         )

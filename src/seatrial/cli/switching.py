@@ -266,4 +266,4 @@ def _why(row: GenerationRow) -> str:
         for cell in row.cells
         if cell.refused == row.generation
     ]
-    return "; ".join(refused) or row.reason or "control gives no reason"
+    return ("; ".join(refused) or row.reason or "control gives no reason").rstrip(".")

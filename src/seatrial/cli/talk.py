@@ -20,6 +20,16 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def tamed(text: str) -> str:
+    """`text` as it may go to standard output: an agent's answer must not drive the terminal.
+
+    Elsewhere than on a terminal only half surrogate pairs, which no UTF-8 can hold, are replaced.
+    """
+    if not sys.stdout.isatty():
+        return text.encode("utf-8", "replace").decode()
+    return "".join(char if char in "\n\t" else printable(char) for char in text)
+
+
 def where(environment: str, what: str = "") -> None:
     """Which environment this is about, first of all that is said: `production · support`."""
     line = f"{environment} · {printable(what)}" if what else environment

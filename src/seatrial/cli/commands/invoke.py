@@ -13,8 +13,8 @@ from seatrial.cli.reaching import FILE, Reached, access_option, env_option, reac
 from seatrial.cli.servers.cell import Cell
 from seatrial.cli.servers.domain import AnswerUnexpected, RunFailed
 from seatrial.cli.servers.peer import Headers
-from seatrial.cli.talk import say, where
-from seatrial.contract.runs.states import ENDED
+from seatrial.cli.talk import say, tamed, where
+from seatrial.contract.runs.states import ENDED, RunState
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.errors import Exit
 from seatrial.kit.http.client import AnswerBroken, CallTimedOut
@@ -24,6 +24,7 @@ from seatrial.kit.text import printable
 
 Row = dict[str, Any]
 _ENDED: Final = frozenset(str(state) for state in ENDED)
+_SUCCEEDED: Final = str(RunState.SUCCEEDED)
 _WAIT: Final = 25.0  # seconds that one call waits; below what proxies cut off
 _GLANCE: Final = 1.0  # seconds between looks at a long run
 _RECONNECTS: Final = 5
@@ -90,7 +91,7 @@ def invoke(  # noqa: PLR0913 - one parameter for each option
         answer_json(run)
     elif mode == "async":
         click.echo(run["id"])
-    elif mode == "wait" and run.get("state") == "succeeded":
+    elif mode == "wait" and run.get("state") == _SUCCEEDED:
         click.echo(shown(run.get("output")))
     return outcome(run, mode, environment)
 
@@ -112,7 +113,7 @@ def outcome(run: Row, mode: str, environment: str) -> int:
     """The exit code for a run; raises `RunFailed` where it did not succeed."""
     release = run.get("release_name") or run.get("release") or "local"
     say(f"{run.get('id')} · {printable(str(release))} · {run.get('state')} · {environment}")
-    if mode == "async" or run.get("state") == "succeeded":
+    if mode == "async" or run.get("state") == _SUCCEEDED:
         return Exit.OK
     error = run.get("error")
     told = error if isinstance(error, dict) else {}
@@ -122,13 +123,14 @@ def outcome(run: Row, mode: str, environment: str) -> int:
 
 def shown(output: object) -> str:
     """An output as it goes to standard output."""
-    return output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
+    plain = isinstance(output, str)
+    return tamed(str(output) if plain else json.dumps(output, indent=2, ensure_ascii=False))
 
 
 async def _streamed(cell: Cell, agent: str, body: Row, headers: Headers, *, quiet: bool) -> Row:
     """Follow a run from its start to its end, through broken connections."""
     events = cell.streamed(agent, body, headers)
-    run, last = "", ""
+    run, last, begun = "", "", False
     for _ in range(_RECONNECTS):
         try:
             async for event in events:
@@ -136,13 +138,15 @@ async def _streamed(cell: Cell, agent: str, body: Row, headers: Headers, *, quie
                 told = _told(event)
                 run = str(told.get("run") or told.get("id") or run)
                 if event.event == "chunk" and not quiet:
+                    begun = True
                     click.echo(_chunk(told), nl=False)
                 elif event.event == "restarted":
                     say("\nthe run began again; what was shown before is void")
                 elif event.event == "ended":
-                    if not quiet:
-                        click.echo()
-                    return await _whole(cell, told, run)
+                    whole = await _whole(cell, told, run)
+                    if not quiet and whole.get("state") == _SUCCEEDED:
+                        click.echo("" if begun else shown(whole.get("output")))
+                    return whole
         except (AnswerBroken, CallTimedOut):
             if not run:
                 raise
@@ -167,7 +171,8 @@ def _told(event: Event) -> Row:
 
 def _chunk(told: Row) -> str:
     data = told.get("data")
-    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False) + "\n"
+    plain = isinstance(data, str)
+    return tamed(str(data) if plain else json.dumps(data, ensure_ascii=False) + "\n")
 
 
 async def _whole(cell: Cell, told: Row, run: str) -> Row:

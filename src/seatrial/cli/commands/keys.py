@@ -74,7 +74,7 @@ def show_command(*, access: Path | None, as_json: bool) -> None:
     ]
     if own:
         rows.append(("you", "", own))
-    click.echo(table(("what", "name", "key"), rows))
+    click.echo(table(("key", "what", "name"), [(key, what, name) for what, name, key in rows]))
     say("no keyring in force" if ring is None else f"keyring version {ring.version}")
 
 

@@ -65,6 +65,7 @@ def show_command(name: str, *, access: Path | None, as_json: bool) -> None:
         answer_json({"row": row.document(), "release": release.document()})
         return
     click.echo(showing.releases([row]))
+    click.echo(f"\n{row.release}")
     for component in release.components:
         click.echo()
         click.echo(click.style(component.address, bold=True) + f"  {component.digest}")

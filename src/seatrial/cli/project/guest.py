@@ -143,7 +143,7 @@ def _told(error: BaseException) -> dict[str, str]:
 
 
 def _answer(line: BinaryIO, value: dict[str, Any]) -> None:
-    data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    data = json.dumps(value, allow_nan=False).encode() + b"\n"
     view = memoryview(data)
     try:
         while view:

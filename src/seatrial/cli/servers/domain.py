@@ -81,7 +81,9 @@ class GatesUnmet(GateFailed):
 
     code = "gates_unmet"
     cause = "Each gate of the environment's rules must be met; the list above tells how they stand."
-    remedy = "Do what the list says, then promote again: what you signed is kept."
+    remedy = (
+        "Do what the list says, then order again; an order signed `--ahead` is kept until then."
+    )
 
 
 class GenerationAbandoned(Conflict):
