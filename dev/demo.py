@@ -1,162 +1,187 @@
-"""`make demo`: what stands today, shown on this machine in a few seconds, from nothing.
+"""`make demo`: the main job on this machine, from nothing, in under a minute.
 
-Each scene is the real thing: the machine's own check, a process killed with -9 while it writes, a
-signed statement with one byte changed, a flag that says why, a rollout plan played in virtual time,
-and a mistake at the command line.
+An agent goes from `init` to production; a worse release follows it; the cell is killed with -9 in
+the middle of forty runs; and production goes back. Everything is the real thing: real processes,
+databases, keys and signatures. Every step is checked, and the demo fails if one is not as it says.
 """
 
+import contextlib
+import http.client
+import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from functools import partial
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
-from sqlalchemy import Column, Table, Text, insert, select
 
-from seatrial.kit.crypto.digests import Digest
-from seatrial.kit.crypto.signing import SigningKey
-from seatrial.kit.crypto.statements import Statement, Subject, sign_statement, verify_statement
-from seatrial.kit.database.connection import Connection
-from seatrial.kit.database.database import Database
-from seatrial.kit.database.dialects import metadata
-from seatrial.kit.errors import SeatrialError
+_RUNS: Final = 40
+_PATIENCE: Final = 60.0  # seconds
+_SEATRIAL: Final = Path(sys.executable).with_name("seatrial")
+_SLOW: Final = """
+import time
 
-_TABLES: Final = metadata()
-_NOTES: Final = Table("notes", _TABLES, Column("id", Text, primary_key=True))
-_ACKNOWLEDGED: Final = 200
-_FLAGS: Final = """
-{"flags": {"support": {
-  "state": "ENABLED",
-  "variants": {"candidate": "support@15", "production": "support@14"},
-  "defaultVariant": "production",
-  "targeting": {"fractional": [["candidate", 5], ["production", 95]]}
-}}}
-"""
-_PLAN: Final = """
-name = "careful"
-required = 1
 
-[traffic]
-users_per_day = 2000
-
-[[metrics]]
-name = "success"
-kind = "rate"
-baseline = 0.95
-margin = 0.03
-fall = 0.04
-
-[[stages]]
-kind = "canary"
-weight = 5
-soak = "7d"
-longest = "21d"
-
-[[stages]]
-kind = "ramp"
-weight = 100
-soak = "48h"
+def run(input):
+    time.sleep(0.5)  # as long as a quick model takes
+    return {"team": "billing", "urgency": "normal"}
 """
 
 
 def main() -> None:
-    """Run the scenes, or with an argument the child that one of them kills."""
-    if len(sys.argv) == 2:
-        _write_for_ever(sys.argv[1])
-        return
+    """Run the scenes."""
     folder = Path(tempfile.mkdtemp(prefix="seatrial-demo-"))
+    project = folder / "support"
     try:
-        _scene("1  Can this machine carry it?", "seatrial doctor")
-        _seatrial("doctor", folder=folder)
-        _scene("2  A process is killed with -9 while it writes", "what was acknowledged is there")
-        _kill(f"sqlite:///{folder / 'killed.db'}")
-        _scene("3  One byte of signed evidence is changed", "it is evidence no more")
-        _tamper()
-        _scene("4  Why does this user get the new release?", "a stable hash, in words")
-        (folder / "flags.json").write_text(_FLAGS)
-        _seatrial(
-            "flags", "explain", "flags.json", "support", "--user", "ada", "--fractional", "v3",
-            folder=folder,
-        )  # fmt: skip
-        _scene("5  Would this plan catch a worse release?", "1,000 rollouts in virtual time")
-        (folder / "plan.toml").write_text(_PLAN)
-        _seatrial("rollout", "rehearse", "plan.toml", folder=folder)
-        _scene("6  A mistake at the command line", "a code, a cause, a remedy")
-        _seatrial("settings", "chek", folder=folder)
+        _play(folder, project)
     finally:
+        if (project / ".seatrial" / "up.lock").exists():
+            subprocess.run([_SEATRIAL, "down"], cwd=project, capture_output=True, check=False)
         shutil.rmtree(folder)
-    click.echo("\nThe line (init, deploy, promote, roll back) is next; README says what stands.")
-    click.echo("Where to look: README.md, docs/tutorial/first-steps.md, seatrial --help")
+    click.echo("\nWhere to go on: README.md, docs/tutorial/first-agent.md, seatrial --help")
+
+
+def _play(folder: Path, project: Path) -> None:
+    _scene("1  An agent, and a system to run it", "nothing was installed, nobody was asked")
+    _seatrial("init", "support", "--no-input", folder=folder)
+    _seatrial("up", "--detach", "--port", "0", folder=project)
+
+    _scene("2  Into staging", "an immutable release, named by its digest")
+    _seatrial("deploy", folder=project)
+    _seatrial("invoke", "support", "my parcel is late", "--env", "staging", folder=project)
+
+    _scene("3  Into production", "by evidence: signed by its author, run in staging, ordered")
+    _until_counted(project)
+    _seatrial("promote", "--yes", folder=project)
+    _seatrial("invoke", "support", "my parcel is late", "--env", "production", folder=project)
+
+    _scene("4  A worse release follows", "it sends every parcel to billing, and nobody noticed")
+    (project / "agent.py").write_text(_SLOW)
+    _seatrial("deploy", folder=project)
+    _seatrial("invoke", "support", "my parcel is late", "--env", "staging", folder=project)
+    _until_counted(project)
+    _seatrial("promote", "--yes", folder=project)
+
+    _scene("5  kill -9 in the middle", f"{_RUNS} runs are accepted, and production's cell is shot")
+    _kill_in_the_middle(project)
+
+    _scene("6  Back", "whole, signed, without a build or a download")
+    began = time.monotonic()
+    _seatrial("rollback", "--yes", folder=project)
+    click.echo(f"the command took {time.monotonic() - began:.1f} s, its own start included")
+    _seatrial("invoke", "support", "my parcel is late", "--env", "production", folder=project)
+    _seatrial("status", folder=project)
+
+    _scene("7  A mistake at the command line", "a code, a cause, a remedy")
+    _seatrial("promote", "suport", folder=project, fails=True)
 
 
 def _scene(title: str, promise: str) -> None:
     click.echo(f"\n{click.style(title, bold=True)}  ({promise})")
 
 
-def _seatrial(*arguments: str, folder: Path) -> None:
-    click.echo(f"$ seatrial {' '.join(arguments)}")
-    command = Path(sys.executable).with_name("seatrial")
-    subprocess.run([command, *arguments], cwd=folder, stderr=subprocess.STDOUT, check=False)
-
-
-def _kill(url: str) -> None:
-    child = subprocess.Popen(
-        [sys.executable, __file__, url], stdout=subprocess.PIPE, text=True, encoding="ascii"
+def _seatrial(*arguments: str, folder: Path, fails: bool = False) -> None:
+    click.echo(f"$ seatrial {' '.join(f'{a!r}' if ' ' in a else a for a in arguments)}")
+    done = subprocess.run(
+        [_SEATRIAL, *arguments], cwd=folder, stderr=subprocess.STDOUT, check=False
     )
-    if child.stdout is None:
-        raise RuntimeError("the child has no output")
-    acknowledged = {child.stdout.readline().strip() for _ in range(_ACKNOWLEDGED)}
-    child.send_signal(signal.SIGKILL)
-    acknowledged |= {line.strip() for line in child.stdout if line.endswith("\n")}
-    child.wait()
-    with Database.open(url) as database:
-        kept = set(database.read_now(_all_notes))
-    lost = len(acknowledged - kept)
-    click.echo(f"acknowledged before the kill: {len(acknowledged)}, lost: {lost}")
-    if lost:
-        raise SystemExit("the demo failed: an acknowledged row is gone")
+    if (done.returncode != 0) is not fails:
+        raise SystemExit(f"the demo failed: exit code {done.returncode}")
 
 
-def _write_for_ever(url: str) -> None:
-    with Database.open(url) as database:
-        database.alter_now(_TABLES.create_all)
-        number = 0
-        while True:
-            number += 1
-            database.write_now(partial(_add_note, number))
-            print(f"note {number}", flush=True)
+def _until_counted(project: Path) -> None:
+    """A moment after a run has ended, staging's cell signs what it counted; wait for that."""
+
+    def counted() -> bool:
+        planned = subprocess.run(
+            [_SEATRIAL, "promote", "--dry-run", "--json"],
+            cwd=project,
+            capture_output=True,
+            check=False,
+        )
+        gates = json.loads(planned.stdout)["gates"]
+        return all(gate["standing"] == "met" for gate in gates if gate["gate"] == "soak")
+
+    _wait("staging's evidence", counted)
 
 
-def _add_note(number: int, connection: Connection) -> None:
-    connection.execute(insert(_NOTES).values(id=f"note {number}"))
+def _kill_in_the_middle(project: Path) -> None:
+    cell = _Cell(project)
+    runs = [cell.start(number) for number in range(_RUNS)]
+    click.echo(f"{len(runs)} runs are accepted: each is on disk")
+    os.kill(_process_of(project / ".seatrial" / "production"), signal.SIGKILL)
+    click.echo("production's cell is killed; its supervisor starts it again")
+    _wait("the cell", cell.serves)
+    _wait("the runs", lambda: all(cell.run(run)["ended"] for run in runs))
+    ended = Counter(cell.run(run)["state"] for run in runs)
+    click.echo(f"of {len(runs)}: {', '.join(f'{count} {state}' for state, count in ended.items())}")
+    if ended != Counter(succeeded=_RUNS):
+        raise SystemExit("the demo failed: an accepted run was lost")
 
 
-def _all_notes(connection: Connection) -> list[str]:
-    return list(connection.execute(select(_NOTES.c.id)).scalars())
+class _Cell:
+    """Production's front door, by its API."""
+
+    def __init__(self, project: Path) -> None:
+        access = json.loads((project / ".seatrial" / "access.json").read_text())
+        there = access["environments"]["production"]
+        self._port = int(there["url"].rpartition(":")[2])
+        self._token = there["token"]
+
+    def start(self, number: int) -> str:
+        body = {"input": f"parcel {number}", "mode": "async"}
+        run: str = self._ask("/v1/agents/support/runs", body)["id"]
+        return run
+
+    def run(self, run: str) -> dict[str, Any]:
+        return self._ask(f"/v1/runs/{run}")
+
+    def serves(self) -> bool:
+        try:
+            self._ask("/v1/status")
+        except OSError:
+            return False
+        return True
+
+    def _ask(self, path: str, body: object = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body)
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request("GET" if body is None else "POST", path, data, headers)
+            answer = connection.getresponse()
+            if answer.status >= 400:
+                raise SystemExit(f"the demo failed: {answer.status} {answer.read().decode()}")
+            found: dict[str, Any] = json.load(answer)
+        return found
 
 
-def _tamper() -> None:
-    release, key = Digest.of(b"support@14"), SigningKey.generate()
-    statement = Statement(
-        subjects=(Subject(name="support@14", digest=release),),
-        predicate_type="https://seatrial.example/review/v1",
-        predicate={"approved": True, "by": "ada"},
-    )
-    envelope = sign_statement(statement, key)
-    signed = verify_statement(envelope, trusted={key.verify_key})
-    click.echo(f"signed by {key.verify_key.short}, says {signed.statement.predicate}")
-    changed = bytearray(envelope)
-    changed[len(changed) // 2] ^= 1
-    try:
-        verify_statement(bytes(changed), trusted={key.verify_key})
-    except SeatrialError as error:
-        click.echo(f"one byte changed: {error.code}: {error.message}")
-    else:
-        raise SystemExit("the demo failed: a changed envelope was believed")
+def _process_of(folder: Path) -> int:
+    """The process that runs on the settings of `folder`."""
+    wanted = str(folder / "settings.toml").encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if wanted in (entry / "cmdline").read_bytes().split(b"\0"):
+                    return int(entry.name)
+            except OSError:
+                continue
+    raise SystemExit(f"the demo failed: no process runs on {folder}")
+
+
+def _wait(what: str, there: Callable[[], bool]) -> None:
+    last = time.monotonic() + _PATIENCE
+    while not there():
+        if time.monotonic() > last:
+            raise SystemExit(f"the demo failed: {what} did not come")
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ from seatrial.cell.hosts.domain import IsolationMissing
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostPlan
 from seatrial.cell.hosts.service.slots import Slot
+from seatrial.cell.runs.domain.refusals import ReleaseAway
 from seatrial.cell.switch.domain import Current
 from seatrial.cell.switch.service.admission import release_document
 from seatrial.cell.switch.service.blobs import Blobs
@@ -19,6 +20,7 @@ from seatrial.contract.releases.release import Release
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
+from seatrial.kit.errors import BadUpstream, TimedOut, Unavailable
 
 _MOST: Final = 1_000  # releases remembered
 _UNISOLATED: Final = "L0"
@@ -33,16 +35,24 @@ class ReleaseHosts:
         blobs: where their parts lie.
         folder: for wheels under their names.
         environment: the cell's.
+        fetch: brings a release's parts here; asked where a run comes before they do.
     """
 
     def __init__(
-        self, hosts: Hosts, database: Database, blobs: Blobs, folder: Path, environment: str
+        self,
+        hosts: Hosts,
+        database: Database,
+        blobs: Blobs,
+        folder: Path,
+        environment: str,
+        fetch: Callable[[Release], Awaitable[None]],
     ) -> None:
         self._hosts = hosts
         self._database = database
         self._blobs = blobs
         self._folder = folder
         self._environment = environment
+        self._fetch = fetch
         self._releases: dict[Digest, Release] = {}
         self._plans: dict[Digest, HostPlan] = {}
         self._warmer = HostWarmer(hosts, blobs, folder, environment)
@@ -109,11 +119,19 @@ class ReleaseHosts:
     async def _plan(self, release: Release) -> HostPlan:
         known = self._plans.get(release.name)
         if known is None:
+            await self._fetched(release)
             known = await asyncio.to_thread(
                 plan_of, release, self._blobs, self._folder, self._environment
             )
             self._plans[release.name] = known
         return known
+
+    async def _fetched(self, release: Release) -> None:
+        """See that its parts are here: in a cell of several processes a run may come first."""
+        try:
+            await self._fetch(release)
+        except (Unavailable, TimedOut, BadUpstream) as error:
+            raise ReleaseAway(release=str(release.name), reason=error.message) from error
 
     def _remember(self, release: Release) -> None:
         if len(self._releases) >= _MOST:

@@ -55,10 +55,10 @@ from seatrial.cell.telemetry.service.receipts import Receipts
 from seatrial.cell.telemetry.service.traces import Collector, Traces
 from seatrial.cell.vault import store as vault_store
 from seatrial.cell.vault.service import Vault, cipher_of
+from seatrial.contract.releases.release import Release
 from seatrial.contract.runs.access import Caller
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.signing import VerifyKey
-from seatrial.kit.database.address import SqliteAddress, parse
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.http.asgi import App
 from seatrial.kit.http.boundary import ErrorBoundary
@@ -186,7 +186,11 @@ async def _built(
         ids=ids,
         on_line=lambda line: _printed(line, releases),
     )
-    releases = ReleaseHosts(hosts, database, blobs, folder / "wheels", environment)
+
+    async def fetch(release: Release) -> None:
+        await switch.fetch(release)
+
+    releases = ReleaseHosts(hosts, database, blobs, folder / "wheels", environment, fetch)
     access = Access(database, environment=environment, clock=clock, ids=ids)
     vault = Vault(
         database,
@@ -213,7 +217,7 @@ async def _built(
         ),
         clock=clock,
         ids=ids,
-        sole=isinstance(parse(settings.database.url.get_secret_value()), SqliteAddress),
+        sole=frame.sole,
         bounds=_bounds(settings),
     )
     switch = CellSwitch(

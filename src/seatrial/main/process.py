@@ -15,6 +15,7 @@ import orjson
 from seatrial.kit import failpoints
 from seatrial.kit.clock import Clock, SystemClock
 from seatrial.kit.crypto.tokens import Token
+from seatrial.kit.database.address import SqliteAddress, parse
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.history import History
 from seatrial.kit.database.migrations import migrate_now
@@ -28,6 +29,7 @@ from seatrial.main.settings import LogFormat, Settings
 
 _LOG: Final = logging.getLogger(__name__)
 _OTHERS: Final = 0o077
+_SOLE: Final = "sole"
 
 
 class FolderExposed(Denied):
@@ -49,6 +51,7 @@ class Frame:
         redactor: knows every live secret.
         lifetime: drains when the process is told to end.
         holder: names this process among those of its database, for leases.
+        sole: no other process can work on the database.
     """
 
     database: Database
@@ -57,6 +60,7 @@ class Frame:
     redactor: Redactor
     lifetime: Lifetime
     holder: str
+    sole: bool
 
 
 def run_process(
@@ -80,7 +84,9 @@ def run_process(
     failpoints.arm(settings.debug.failpoints)
     clock = SystemClock()
     ids = Ids(clock)
-    with Database.open(settings.database.url.get_secret_value(), clock=clock) as database:
+    url = settings.database.url.get_secret_value()
+    sole = isinstance(parse(url), SqliteAddress)
+    with Database.open(url, clock=clock) as database:
         for step in migrate_now(database, histories):
             _LOG.info("migrated: %s", step)
 
@@ -92,7 +98,9 @@ def run_process(
                 ids=ids,
                 redactor=redactor,
                 lifetime=lifetime,
-                holder=ids.new("proc"),
+                # An SQLite file has one process: after a crash it takes its own lease back at once.
+                holder=_SOLE if sole else ids.new("proc"),
+                sole=sole,
             )
             with ended_by_signals(lifetime), _leashed(lifetime, leash):
                 return await main(frame)
