@@ -12,20 +12,26 @@ from typing import Any
 
 import orjson
 
+from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
 from seatrial.cell.door.api.logs import log_routes, metric_routes
+from seatrial.cell.door.api.openai import openai_routes
 from seatrial.cell.door.api.receipts import receipt_routes
+from seatrial.cell.door.api.runs import run_routes
 from seatrial.cell.door.api.secrets import secret_routes
+from seatrial.cell.door.api.sessions import session_routes
 from seatrial.cell.door.api.tokens import token_routes
 from seatrial.cell.door.service.access import EVERYTHING, Access
 from seatrial.cell.door.service.figures import CellFigures
 from seatrial.cell.door.service.local_runs import LocalRuns
+from seatrial.cell.runs.domain.values import Run
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.cell.runs.service.ports import Ports
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.runs.store.tables import HISTORY as RUNS
 from seatrial.cell.switch.service.admission import admitted, begin
 from seatrial.cell.switch.store import HISTORY as SWITCH
+from seatrial.cell.telemetry.service.counts import RunFigures
 from seatrial.cell.telemetry.service.logs import LogBook
 from seatrial.cell.telemetry.service.receipts import Receipts
 from seatrial.cell.vault.service import Vault
@@ -34,6 +40,7 @@ from seatrial.contract.environments.profiles import rules_of
 from seatrial.contract.environments.rules import Profile
 from seatrial.contract.releases.closure import Active, Closure
 from seatrial.contract.releases.components import Limits
+from seatrial.contract.runs.access import Caller
 from seatrial.kit.crypto.rows import RowCipher, WrappingKey
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
@@ -60,6 +67,7 @@ class Door:
     book: LogBook
     table: list[tuple[str, str, App]]
     token: str
+    shown: list[tuple[str, str]]
 
     @property
     def routes(self) -> Routes:
@@ -90,6 +98,7 @@ async def door(
 ) -> AsyncIterator[Door]:
     migrate_now(database, [SWITCH, RUNS, VAULT])
     folder = Path(tempfile.mkdtemp())
+    shown: list[tuple[str, str]] = []
     book = LogBook(folder, Redactor())
     release = release_of()
     agents = {"support": Active(release=release.name, name="support@3")} if deployed else {}
@@ -105,7 +114,10 @@ async def door(
         inside(database, environment=environment, release=release) as inner,
     ):
         access = access_to(database, environment)
-        ports = Ports(hosts=_NoHosts(), admit=admitted, limits=lambda _c, _d: Limits())
+        counts = RunFigures()
+        ports = Ports(
+            hosts=_NoHosts(), admit=admitted, limits=lambda _c, _d: Limits(), ended=counts.ended
+        )
         runs = Runs(database, ports, clock=CLOCK, ids=IDS, sole=True)
         local = LocalRuns(
             database, runs=runs, slots=inner.slots, environment=environment, clock=CLOCK
@@ -117,16 +129,35 @@ async def door(
             redactor=Redactor(),
             clock=CLOCK,
         )
-        judge = Judge(database=database, clock=CLOCK, ids=IDS, changed=lambda: None)
-        receipts = Receipts(database=database, environment=environment, runs=runs, judge=judge)
+        judge = Judge(database=database, clock=CLOCK, ids=IDS, changed=lambda _release: None)
+
+        async def read(caller: Caller, run: Run) -> None:
+            shown.append((caller.name, run.id))
+
+        receipts = Receipts(
+            database=database, environment=environment, runs=runs, judge=judge, on_read=read
+        )
+        desk = Desk(
+            runs=runs,
+            judge=judge,
+            admit=access.admit,
+            environment=environment,
+            lifetime=Lifetime(),
+            ids=IDS,
+            on_payload_read=read,
+        )
         figures = CellFigures(
             environment=environment,
             database=database,
             models=inner.figures,
             runs=runs,
             hosts=tuple,
+            more=(counts.families,),
         )
         table = [
+            *run_routes(desk),
+            *session_routes(desk),
+            *openai_routes(desk, _nothing_active),
             *draft_routes(inner.prompts, access.admit, environment),
             *local_run_routes(local, access.admit, environment, inner_url=inner.address),
             *token_routes(access, environment),
@@ -136,7 +167,7 @@ async def door(
             *metric_routes(figures.families),
         ]
         _, token = await access.make(name="dev", permissions=EVERYTHING)
-        yield Door(inner, access, runs, judge, book, table, token.reveal())
+        yield Door(inner, access, runs, judge, book, table, token.reveal(), shown)
 
 
 @contextlib.asynccontextmanager
@@ -152,6 +183,10 @@ async def _listening(book: LogBook, folder: Path) -> AsyncIterator[None]:
         root.removeHandler(book)
         book.close()
         shutil.rmtree(folder)
+
+
+async def _nothing_active() -> tuple[list[str], datetime]:
+    return [], datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class _NoHosts:

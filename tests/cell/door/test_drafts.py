@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import orjson
 import pytest
 
@@ -20,6 +22,13 @@ from tests.cell.door.front import LOCAL, door
 from tests.cell.llms.inside import CHAT, release_of
 
 DRAFTS = "/v1/agents/support/drafts/prompts"
+
+
+@pytest.fixture
+def one(sqlite_url: str) -> Iterator[Database]:
+    """A database, where it does not matter which."""
+    with Database.open(sqlite_url) as opened:
+        yield opened
 
 
 @in_a_loop
@@ -50,9 +59,9 @@ async def test_a_draft_that_could_be_no_prompt_is_refused(
 
 @in_a_loop
 async def test_a_hosted_run_gets_its_releases_prompt_unless_it_asks_for_drafts(
-    database: Database,
+    one: Database,
 ) -> None:
-    async with door(database) as cell:
+    async with door(one) as cell:
         await cell.ask("PUT", f"{DRAFTS}/greeting", {"text": "Moin"})
         before = await cell.fetched(cell.inner.token)
         assert (before["text"], before["draft"]) == ("Hi", False)
@@ -72,16 +81,16 @@ async def test_a_hosted_run_gets_its_releases_prompt_unless_it_asks_for_drafts(
 
 
 @in_a_loop
-async def test_a_prompts_digest_is_that_of_its_component(database: Database) -> None:
-    async with door(database) as cell:
+async def test_a_prompts_digest_is_that_of_its_component(one: Database) -> None:
+    async with door(one) as cell:
         told = await cell.fetched(cell.inner.token)
         pinned = release_of().manifest.components["prompt/greeting"]
         assert told["digest"] == str(pinned)
 
 
 @in_a_loop
-async def test_production_knows_no_drafts_whatever_a_run_asks(database: Database) -> None:
-    async with door(database, "production") as cell:
+async def test_production_knows_no_drafts_whatever_a_run_asks(one: Database) -> None:
+    async with door(one, "production") as cell:
         await cell.inner.prompts.put("support", "greeting", "Moin", author="x")
         cell.inner.drafting.add("run_a")
         told = await cell.fetched(cell.inner.token)
@@ -145,8 +154,8 @@ async def test_a_local_run_may_bring_pins_of_its_own(database: Database) -> None
 
 
 @in_a_loop
-async def test_an_agent_that_was_never_deployed_can_be_tried(database: Database) -> None:
-    async with door(database, deployed=False) as cell:
+async def test_an_agent_that_was_never_deployed_can_be_tried(one: Database) -> None:
+    async with door(one, deployed=False) as cell:
         run, token = await cell.begun(models={"m": {"provider": "openai", "model": "gpt-next"}})
         own = {**CHAT, "model": "gpt-next"}
         assert (await cell.inner.ask("/v1/chat/completions", own, token=token))[0] == 200
@@ -178,8 +187,8 @@ async def test_only_whoever_began_a_local_run_can_go_on_with_it(database: Databa
 
 
 @in_a_loop
-async def test_every_endpoint_asks_for_its_permission(database: Database) -> None:
-    async with door(database) as cell:
+async def test_every_endpoint_asks_for_its_permission(one: Database) -> None:
+    async with door(one) as cell:
         kinds = EVERYTHING - {CellPermission.DRAFT, CellPermission.ADMIN}
         _, token = await cell.access.make(name="x", permissions=kinds)
         for method, path in (

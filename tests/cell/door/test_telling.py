@@ -1,5 +1,6 @@
 import logging
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +20,13 @@ from tests.cell.llms.inside import CHAT
 from tests.kit.http.peers import call, scope
 
 READ, OPERATE, PAYLOAD = CellPermission.READ, CellPermission.OPERATE, CellPermission.PAYLOAD
+
+
+@pytest.fixture
+def one(sqlite_url: str) -> Iterator[Database]:
+    """A database, where it does not matter which."""
+    with Database.open(sqlite_url) as opened:
+        yield opened
 
 
 async def _token(cell: Door, *permissions: CellPermission, tenant: str = "") -> str:
@@ -65,8 +73,8 @@ async def test_a_receipt_tells_all_that_is_known_of_a_run(database: Database) ->
 
 
 @in_a_loop
-async def test_a_run_that_failed_has_no_effect_on_its_receipt(database: Database) -> None:
-    async with door(database) as cell:
+async def test_a_run_that_failed_has_no_effect_on_its_receipt(one: Database) -> None:
+    async with door(one) as cell:
         run, _ = await cell.begun()
         failure = {"code": "agent_raised", "message": "x"}
         await cell.ask("POST", f"{LOCAL}/{run}/end", {"error": failure})
@@ -76,8 +84,8 @@ async def test_a_run_that_failed_has_no_effect_on_its_receipt(database: Database
 
 
 @in_a_loop
-async def test_a_receipt_is_payload_and_each_look_is_on_the_log(database: Database) -> None:
-    async with door(database) as cell:
+async def test_a_receipt_is_payload_and_each_look_is_on_the_log(one: Database) -> None:
+    async with door(one) as cell:
         run, _ = await cell.begun()
         for token in (await _token(cell, READ, OPERATE),):
             with pytest.raises(CellPermissionMissing):
@@ -87,6 +95,7 @@ async def test_a_receipt_is_payload_and_each_look_is_on_the_log(database: Databa
             with pytest.raises(RunUnknown):
                 await cell.ask("GET", f"/v1/runs/{asked}/receipt", token=foreign)
         await cell.ask("GET", f"/v1/runs/{run}/receipt")
+        assert cell.shown == [("dev", run)]
         page = await _lines(cell, f"run={run}")
         assert page.count(b'"event":"payload_read"') == 1
 
@@ -100,8 +109,8 @@ async def _lines(cell: Door, query: str = "", token: str | None = None) -> bytes
 
 
 @in_a_loop
-async def test_the_log_is_read_as_lines_of_json(database: Database) -> None:
-    async with door(database) as cell:
+async def test_the_log_is_read_as_lines_of_json(one: Database) -> None:
+    async with door(one) as cell:
         for number in range(5):
             logging.getLogger("a").warning("line %d", number, extra={"agent": "support"})
         page = (await _lines(cell, "agent=support&limit=2")).splitlines()
@@ -119,8 +128,8 @@ async def test_a_wrong_query_for_logs_is_refused(sqlite_url: str, query: str) ->
 
 
 @in_a_loop
-async def test_who_may_see_no_payload_sees_nothing_that_agents_print(database: Database) -> None:
-    async with door(database) as cell:
+async def test_who_may_see_no_payload_sees_nothing_that_agents_print(one: Database) -> None:
+    async with door(one) as cell:
         logging.getLogger("a").warning("own")
         logging.getLogger("a").warning("payload", extra={"stream": "stdout"})
         assert b"payload" in await _lines(cell)
@@ -134,7 +143,7 @@ async def test_who_may_see_no_payload_sees_nothing_that_agents_print(database: D
 
 
 @in_a_loop
-async def test_the_log_can_be_followed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_can_be_followed(one: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
 
     async def answer(self: EventStream, *given: object) -> None:
@@ -148,7 +157,7 @@ async def test_the_log_can_be_followed(database: Database, monkeypatch: pytest.M
                 return
 
     monkeypatch.setattr(EventStream, "answer", answer)
-    async with door(database) as cell:
+    async with door(one) as cell:
         logging.getLogger("a").warning("line 0")
         authority = (b"authorization", f"Bearer {cell.token}".encode())
         await call(Routes(cell.table), scope("GET", "/v1/logs", [authority], b"follow=1"))
@@ -156,8 +165,8 @@ async def test_the_log_can_be_followed(database: Database, monkeypatch: pytest.M
 
 
 @in_a_loop
-async def test_figures_are_told_to_whoever_asks(database: Database) -> None:
-    async with door(database) as cell:
+async def test_figures_are_told_to_whoever_asks(one: Database) -> None:
+    async with door(one) as cell:
         await cell.inner.ask("/v1/chat/completions", CHAT)
         await cell.inner.ask("/v1/chat/completions", {**CHAT, "model": "nope"})
         found = await call(Routes(cell.table), scope("GET", "/metrics"))
@@ -169,6 +178,19 @@ async def test_figures_are_told_to_whoever_asks(database: Database) -> None:
     assert 'seatrial_model_refused_total{code="model_not_pinned"} 1\n' in page
     assert 'seatrial_generation{environment="staging"} 0\n' in page
     assert "seatrial_runs_active 0\n" in page
+
+
+@in_a_loop
+async def test_runs_are_counted_as_they_end(one: Database) -> None:
+    async with door(one) as cell:
+        for end in ({"output": 1}, {"error": {"code": "agent_raised", "message": "x"}}):
+            run, _ = await cell.begun()
+            await cell.ask("POST", f"{LOCAL}/{run}/end", end)
+        page = (await call(Routes(cell.table), scope("GET", "/metrics"))).body.decode()
+    assert 'seatrial_runs_ended_total{agent="support",state="failed"} 1\n' in page
+    assert 'seatrial_runs_ended_total{agent="support",state="succeeded"} 1\n' in page
+    assert 'seatrial_runs_failed_total{agent="support",code="agent_raised"} 1\n' in page
+    assert "seatrial_run_wait_seconds_count 2\n" in page
 
 
 @in_a_loop

@@ -1,12 +1,14 @@
 """Puts the receipt of a run together; each such look is on the log."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from seatrial.cell.journal import service as journal
 from seatrial.cell.journal.domain import Call, Totals
 from seatrial.cell.runs.domain.refusals import RunUnknown
+from seatrial.cell.runs.domain.values import Run
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.telemetry.receipts import receipt
@@ -14,7 +16,12 @@ from seatrial.contract.runs.access import Caller
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 
+OnRead = Callable[[Caller, Run], Awaitable[None]]
 _LOG: Final = logging.getLogger(__name__)
+
+
+async def _nobody_told(_caller: Caller, _run: Run) -> None:
+    """The line on the log is enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +33,14 @@ class Receipts:
         environment: its name.
         runs: see there.
         judge: see there.
+        on_read: told before a receipt is shown. If it raises, nothing is shown.
     """
 
     database: Database
     environment: str
     runs: Runs
     judge: Judge
+    on_read: OnRead = _nobody_told
 
     async def of(self, run_id: str, by: Caller) -> dict[str, Any]:
         """The receipt of a run, payloads included; that it was read is logged.
@@ -42,6 +51,8 @@ class Receipts:
         run = await self.runs.get(run_id)
         if by.tenant not in {"", run.tenant}:
             raise RunUnknown(run=run_id)
+
+        await self.on_read(by, run)
 
         def use_case(connection: Connection) -> tuple[list[Call], Totals]:
             return journal.calls(connection, run_id), journal.totals(connection, run_id)
