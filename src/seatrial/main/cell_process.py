@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +38,7 @@ from seatrial.cell.llms.service.calls import ModelCalls
 from seatrial.cell.llms.service.calls import Surroundings as CallSurroundings
 from seatrial.cell.llms.service.figures import ModelFigures
 from seatrial.cell.llms.service.prices import Prices
+from seatrial.cell.llms.service.providers import providers
 from seatrial.cell.runs.domain.values import Bounds, Run, Usage
 from seatrial.cell.runs.domain.values import Counts as RunCounts
 from seatrial.cell.runs.service.judging import Judge
@@ -50,6 +52,7 @@ from seatrial.cell.switch.service.blobs import Blobs
 from seatrial.cell.switch.service.cell import CellSwitch
 from seatrial.cell.switch.service.cell import Surroundings as SwitchSurroundings
 from seatrial.cell.switch.service.enrolling import Application, own_keys
+from seatrial.cell.telemetry.service.counts import RunFigures
 from seatrial.cell.telemetry.service.logs import LogBook, printed
 from seatrial.cell.telemetry.service.receipts import Receipts
 from seatrial.cell.telemetry.service.traces import Collector, Traces
@@ -200,7 +203,7 @@ async def _built(
         clock=clock,
     )
     await vault.open()
-    traces = _traces(settings, frame, client)
+    traces, run_figures = _traces(settings, frame, client), RunFigures()
 
     def changed(release: Digest | None = None) -> None:
         switch.changed(release)
@@ -213,7 +216,7 @@ async def _built(
             limits=releases.limits,
             usage=_usage,
             changed=changed,
-            ended=traces.ended if traces is not None else _untraced,
+            ended=_ended(run_figures, traces),
         ),
         clock=clock,
         ids=ids,
@@ -299,6 +302,7 @@ async def _built(
         runs=runs,
         hosts=hosts.status,
         traces=traces,
+        more=(run_figures.families,),
     )
 
     async def active() -> tuple[list[str], Any]:
@@ -309,7 +313,13 @@ async def _built(
         return await switch.figures(), await database.read(current)
 
     place = {"cell": here.name, "environment": environment, "region": here.region}
-    receipts = Receipts(database=database, environment=environment, runs=runs, judge=judge)
+    receipts = Receipts(
+        database=database,
+        environment=environment,
+        runs=runs,
+        judge=judge,
+        on_read=payload_read,
+    )
     admit = access.admit
     probes = Probes(frame)
     front = Routes(
@@ -364,17 +374,17 @@ def _bounds(settings: CellSettings) -> Bounds:
     )
 
 
-def _providers(models: ModelsSection) -> dict[str, Provider]:
-    known = {
-        "openai": replace(KNOWN["openai"], base_url=models.openai.rstrip("/")),
-        "anthropic": replace(KNOWN["anthropic"], base_url=models.anthropic.rstrip("/")),
-    }
-    for each in models.compatible:
-        name, _, base_url = each.partition("=")
-        known[name] = Provider(
-            name=name, base_url=base_url.rstrip("/"), secret=name, dialect=Dialect.OPENAI
-        )
-    return known
+def _providers(models: ModelsSection) -> Mapping[str, Provider]:
+    known = (
+        replace(KNOWN["openai"], base_url=models.openai.rstrip("/")),
+        replace(KNOWN["anthropic"], base_url=models.anthropic.rstrip("/")),
+    )
+    compatible = (each.partition("=") for each in models.compatible)
+    more = (
+        Provider(name=name, base_url=url.rstrip("/"), secret=name, dialect=Dialect.OPENAI)
+        for name, _, url in compatible
+    )
+    return providers([*known, *more])
 
 
 def _traces(settings: CellSettings, frame: Frame, client: HttpClient) -> Traces | None:
@@ -392,8 +402,13 @@ def _traces(settings: CellSettings, frame: Frame, client: HttpClient) -> Traces 
     return Traces(frame.database, client=client, collector=collector, clock=frame.clock)
 
 
-def _untraced(_run: Run) -> None:
-    """No collector is told."""
+def _ended(figures: RunFigures, traces: Traces | None) -> Callable[[Run], None]:
+    def ended(run: Run) -> None:
+        figures.ended(run)
+        if traces is not None:
+            traces.ended(run)
+
+    return ended
 
 
 def _counts(counts: RunCounts) -> Counts:
