@@ -204,6 +204,18 @@ async def test_what_fails_the_gates_is_refused_and_said(cell: Cell) -> None:
 
 
 @in_a_loop
+async def test_what_is_refused_though_all_others_run_it_is_refused_once(cell: Cell) -> None:
+    await cell.lead()
+    cell.control.order(ONE, evidence=())
+    cell.control.commit()
+    for _ in range(3):
+        await cell.apply()
+    assert cell.logged == ["keyring.taken", "switch.refused"]
+    assert cell.said == [(1, Step.REFUSED)]
+    assert cell.switcher.trouble.startswith("gates_unmet")
+
+
+@in_a_loop
 async def test_documents_that_come_late_again_and_out_of_order_change_nothing(
     cell: Cell,
 ) -> None:
