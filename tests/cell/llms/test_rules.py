@@ -234,6 +234,12 @@ def test_settings_stand_over_what_is_known_by_itself() -> None:
         providers([own, own])
 
 
+@pytest.mark.parametrize("written", ["https://a.example", "https://a.example/v1"])
+def test_anthropics_address_may_be_written_as_its_own_clients_take_it(written: str) -> None:
+    own = Provider(name="a", base_url=written, secret="a", dialect=Dialect.ANTHROPIC)
+    assert providers([own])["a"].base_url == "https://a.example/v1"
+
+
 @pytest.mark.parametrize(
     ("provider", "model"),
     [
