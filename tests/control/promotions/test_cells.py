@@ -294,3 +294,29 @@ def test_facts_of_a_wrong_shape_are_refused(sqlite_url: str, tmp_path: Path) -> 
 
     with Database.open(sqlite_url) as database:
         wait(main(database))
+
+
+def test_reasons_of_any_text_are_kept_and_drive_no_terminal(
+    database: Database, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        odd = "\x00 \x1b[31m\n\u202e \U0001f6a2"
+        line = await Line(database, tmp_path, cells=EUROPE).start()
+        await line.promoted(ONE)
+        await line.promoted(TWO)
+        asked = RollbackRequest(reason=odd)
+        row = await line.promotions.rollback(asked, "production", ADA)
+        assert row.reason.isprintable()
+        leave = ExcludeRequest(cell="production-eu", reason=odd)
+        await line.promotions.exclude(leave, "production", row.generation, ADA)
+        cell = line.cells["production"]
+        long = odd + "\U000e0001" * 1_900  # ten characters each, when shown
+        await line.report(cell, cell.says(row, Step.REFUSED, long))
+        told = await line.promotions.generation("production", row.generation)
+        assert told.state is GenerationState.ABANDONED
+        assert told.reason.isprintable()
+        assert "\U0001f6a2" in told.reason
+        (heard,) = [each for each in told.cells if each.cell == "production"]
+        assert heard.reason.isprintable()
+
+    wait(main())

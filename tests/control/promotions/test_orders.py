@@ -19,6 +19,7 @@ from seatrial.control.environments.domain import KeyringMissing
 from seatrial.control.identity.domain import PermissionMissing
 from seatrial.control.promotions.domain.refusals import (
     AgentNotThere,
+    ControlNotListed,
     DeployRefused,
     GenerationSettled,
     GenerationUnknown,
@@ -35,6 +36,7 @@ from seatrial.control.promotions.domain.refusals import (
 from seatrial.kit.clock import VirtualClock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.dsse import Envelope, EnvelopeUntrusted
+from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.database.database import Database
 from seatrial.kit.errors import SeatrialError
 from tests.contract.making import release
@@ -600,6 +602,25 @@ def test_without_a_cell_on_the_keyring_nothing_is_ordered(sqlite_url: str, tmp_p
         name = await line.hand_in(ONE)
         with pytest.raises(NoCell):
             await line.proposed("staging", Verb.DEPLOY, agents={"support": name})
+
+    with Database.open(sqlite_url) as database:
+        wait(main(database))
+
+
+def test_a_control_that_no_cell_would_obey_orders_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    async def main(database: Database) -> None:
+        line = await Line(database, tmp_path).start()
+        await line.promoted(ONE)
+        await line.promoted(TWO)
+        plan = await line.plan("staging", Verb.DEPLOY, remove=("support",))
+        line.crew.control = SigningKey.generate()
+        other = line.beside(database)
+        with pytest.raises(ControlNotListed):
+            await other.order(plan)
+        with pytest.raises(ControlNotListed):
+            await other.promotions.rollback(RollbackRequest(), "production", ADA)
+        await other.sign(2)
+        assert (await other.order(plan)).met
 
     with Database.open(sqlite_url) as database:
         wait(main(database))

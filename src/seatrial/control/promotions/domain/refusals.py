@@ -125,6 +125,14 @@ class RulesUnknown(Denied):
     remedy = "Plan the change with `configure`, and update the program that planned it."
 
 
+class ControlNotListed(Conflict):
+    """This process of control signs with {key!r}, which the keyring in force does not list."""
+
+    code = "control_not_listed"
+    cause = "Cells take orders of the switch from the keys of control on the keyring, and no other."
+    remedy = "Sign a keyring that lists it with the root key: `seatrial keys sign`."
+
+
 class GenerationAltered(Failed):
     """Generation {generation} of {environment!r} is not what was signed: {reason}."""
 

@@ -6,6 +6,7 @@ from seatrial.contract.evidence.keyring import Keyring
 from seatrial.control.catalog.service import Catalog
 from seatrial.control.environments.domain import KeyringMissing
 from seatrial.control.environments.service import Environments
+from seatrial.control.promotions.domain.refusals import ControlNotListed
 from seatrial.control.promotions.domain.switching import PREPARE_SECONDS
 from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.database.connection import Connection
@@ -37,6 +38,17 @@ class Means:
         if known is None:
             raise KeyringMissing
         return known
+
+    def signing(self, connection: Connection) -> Keyring:
+        """The keyring in force, if what this process signs counts under it.
+
+        Raises:
+            KeyringMissing, ControlNotListed: nothing that it ordered would be carried out.
+        """
+        keyring, _ = self.keyring(connection)
+        if self.key.id not in keyring.control:
+            raise ControlNotListed(key=self.key.verify_key.short)
+        return keyring
 
     def cells(self, connection: Connection, environment: str) -> frozenset[str]:
         """Names of the cells of `environment` that can take part in a switch."""

@@ -23,6 +23,7 @@ from seatrial.control.promotions.domain.switching import (
     Tick,
     decide,
 )
+from seatrial.control.promotions.domain.wording import kept
 from seatrial.control.promotions.service import telling
 from seatrial.control.promotions.service.gathering import (
     Judged,
@@ -78,12 +79,13 @@ def order(
 
     Raises:
         PermissionMissing: the caller's token may not ask for this.
+        KeyringMissing, ControlNotListed: nothing that this process signs would count.
         EnvelopeUntrusted: nobody of the keyring signed it.
         OrderMismatched, OrderStale, OrderLapsed: it is not for this closure, state or time.
         The errors of `planning.admit` and `domain.decide`.
     """
     means.environments.profile(environment)
-    keyring, _ = means.keyring(connection)
+    keyring = means.signing(connection)
     signed = _opened(keyring, request, environment)
     caller.refuse_unless(_PERMISSION[signed.order.verb])
     standing = generations.hold(connection, environment)
@@ -107,7 +109,7 @@ def order(
         closure=request.closure,
         evidence=judged.pieces,
         by=signed.people,
-        reason=signed.order.reason,
+        reason=kept(signed.order.reason),
     )
     after = apply(connection, means, state, decisions, Deed(actor=caller.id, at=now, wish=wish))
     return OrderAnswer(
@@ -130,10 +132,12 @@ def rollback(
     Nobody signs it but control: a cell takes it only if these releases were live in it before.
 
     Raises:
-        PermissionMissing, GenerationUnknown, NothingToChange; and the errors of `domain.decide`.
+        PermissionMissing, KeyringMissing, ControlNotListed, GenerationUnknown,
+            NothingToChange; and the errors of `domain.decide`.
     """
     caller.refuse_unless(Permission.ROLLBACK)
     means.environments.profile(environment)
+    means.signing(connection)
     standing = generations.hold(connection, environment)
     before = in_force(connection, means, standing)
     after = restored(connection, environment, request.to, before)
@@ -142,7 +146,12 @@ def rollback(
     judged = judge(connection, means, switch)
     event = _event(connection, means, switch, request.exclude, judged)
     decisions = decide(state, event)
-    wish = Wish(closure=after, evidence=judged.pieces, by=caller.name, reason=request.reason)
+    wish = Wish(
+        closure=after,
+        evidence=judged.pieces,
+        by=kept(caller.name),
+        reason=kept(request.reason),
+    )
     made = apply(connection, means, state, decisions, Deed(actor=caller.id, at=now, wish=wish))
     return made.newest
 
@@ -201,7 +210,7 @@ def _opened(keyring: Keyring, request: OrderRequest, environment: str) -> _Signe
         until=order.not_after,
     )
     names = sorted(person.name for person in people if person is not None)
-    return _Signed(order=order, piece=piece, people=", ".join(names))
+    return _Signed(order=order, piece=piece, people=", ".join(map(kept, names)))
 
 
 def _event(

@@ -24,6 +24,7 @@ from seatrial.contract.switch.api import (
 from seatrial.contract.switch.requests import ExcludeRequest, RollbackRequest
 from seatrial.control.identity.domain import Caller
 from seatrial.control.promotions.domain.switching import Commit, Excluded, Until
+from seatrial.control.promotions.domain.wording import kept
 from seatrial.control.promotions.service import (
     gathering,
     ordering,
@@ -113,7 +114,7 @@ class Promotions:
 
         caller.refuse_unless(Permission.PROMOTE)
         event = Excluded(cell=request.cell, generation=generation, at=now)
-        deed = Deed(actor=caller.id, at=now, why=request.reason)
+        deed = Deed(actor=caller.id, at=now, why=kept(request.reason))
 
         def excluded(connection: Connection) -> GenerationRow:
             ordering.exclude(connection, self._means, environment, event, deed)

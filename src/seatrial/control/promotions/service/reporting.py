@@ -6,6 +6,7 @@ from datetime import datetime
 from seatrial.contract.evidence.statements import CellReport, Step
 from seatrial.contract.switch.api import GenerationState
 from seatrial.control.promotions.domain.switching import Decision, Reported, decide
+from seatrial.control.promotions.domain.wording import kept
 from seatrial.control.promotions.service.gathering import cell_keys, refuse_other
 from seatrial.control.promotions.service.means import Means
 from seatrial.control.promotions.service.states import Deed, apply, state_of
@@ -41,12 +42,13 @@ def report(
     known = cells.heard(connection, said.cell, said.environment)
     heard = _heard(connection, known, closure, said)
     cells.note(connection, replace(heard, seen=now))
+    reason = kept(said.reason)
     event = Reported(
         cell=said.cell,
         generation=said.generation,
         closure=closure,
         step=said.step,
-        reason=said.reason,
+        reason=reason,
         at=now,
     )
     decisions: tuple[Decision, ...] = ()
@@ -73,4 +75,8 @@ def _heard(connection: Connection, known: Hearsay, closure: Digest, said: CellRe
             return replace(known, prepared=max(known.prepared or 0, said.generation))
         case Step.REFUSED:
             newer = said.generation >= (known.refused or 0)
-            return replace(known, refused=said.generation, reason=said.reason) if newer else known
+            return (
+                replace(known, refused=said.generation, reason=kept(said.reason))
+                if newer
+                else known
+            )

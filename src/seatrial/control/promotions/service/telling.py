@@ -22,7 +22,6 @@ from seatrial.contract.switch.desired import Desired, Heard, Ordered
 from seatrial.control.catalog.domain import ReleaseUnknown
 from seatrial.control.environments.domain import Cell
 from seatrial.control.promotions.domain.refusals import (
-    CellUnknown,
     GenerationAltered,
     GenerationUnknown,
 )
@@ -129,14 +128,6 @@ def active(connection: Connection, means: Means) -> Mapping[Digest, tuple[str, .
         for each in in_force(connection, means, standing).agents.values():
             found[each.release] = (*found.get(each.release, ()), name)
     return found
-
-
-def environment_of(connection: Connection, means: Means, cell: str) -> str:
-    """The environment of a cell that counts; raises `CellUnknown`."""
-    for name in PATH:
-        if cell in means.cells(connection, name):
-            return name
-    raise CellUnknown(environment="any environment", cell=cell)
 
 
 def is_reached(row: GenerationRow, until: Until) -> bool:
