@@ -11,7 +11,7 @@ from seatrial.cell.runs.domain.values import Asked, Bounds, Run
 from seatrial.cell.runs.service.ports import Ports
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.runs.store.tables import HISTORY
-from seatrial.cell.switch.domain import Admission, AgentUnknown
+from seatrial.cell.switch.domain import Admission, AgentUnknown, ReleaseAbsent
 from seatrial.contract.environments.rules import GateRule, Profile, Rules
 from seatrial.contract.releases.components import Limits
 from seatrial.kit.clock import Clock, SystemClock
@@ -103,6 +103,7 @@ class Switch:
     idle: int = 1_800
     active: dict[str, str] = field(default_factory=lambda: {"support": "support@1"})
     limits: dict[str, Limits] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
 
     def admit(self, _connection: Connection, agent: str) -> Admission:
         if agent not in self.active:
@@ -118,6 +119,9 @@ class Switch:
         )
 
     def limits_of(self, _connection: Connection, digest: Digest) -> Limits:
+        for name in self.gone:
+            if digest == release(name):
+                raise ReleaseAbsent(release=str(digest))
         named = {release(name): limits for name, limits in self.limits.items()}
         return named.get(digest, Limits())
 
@@ -152,7 +156,7 @@ class Stage:
             bounds=self.bounds,
         )
 
-    def _changed(self) -> None:
+    def _changed(self, _release: Digest | None) -> None:
         self.changes += 1
 
     @contextlib.asynccontextmanager

@@ -16,7 +16,7 @@ from seatrial.cell.runs.domain.refusals import (
 )
 from seatrial.cell.runs.domain.values import Filter, SessionFilter
 from seatrial.cell.runs.store.tables import RUN
-from seatrial.cell.switch.domain import AgentUnknown
+from seatrial.cell.switch.domain import AgentUnknown, ReleaseAbsent
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.runs.states import Lane, RunState
 from seatrial.kit.clock import VirtualClock
@@ -154,6 +154,22 @@ async def test_a_rollback_moves_a_sessions_next_run_at_once(stage: Stage) -> Non
     assert (await stage.runs.accept(asked(session="s"))).run.release_name == "support@2"
     stage.switch.active["support"], stage.switch.generation = "support@3", 3
     assert (await stage.runs.accept(asked(session="s"))).run.release_name == "support@2"
+
+
+@in_a_loop
+async def test_a_session_whose_release_is_no_longer_kept_moves_instead_of_standing_still(
+    stage: Stage,
+) -> None:
+    await stage.runs.accept(asked(session="s"))
+    stage.switch.active["support"], stage.switch.generation = "support@2", 2
+    stage.switch.gone.add("support@1")
+    assert (await stage.runs.accept(asked(session="s"))).run.release_name == "support@2"
+    found, _ = await stage.runs.sessions(SessionFilter(name="s"), limit=10)
+    assert [(each.turns, each.release_name) for each in found] == [(2, "support@2")]
+    stage.switch.gone.add("support@2")
+    for session in ("s", None):
+        with pytest.raises(ReleaseAbsent):
+            await stage.runs.accept(asked(session=session))
 
 
 @in_a_loop

@@ -36,6 +36,14 @@ class GenerationBehind(Unavailable):
     retry_after = 1
 
 
+class ReleaseAway(Unavailable):
+    """Release {release} is not in this process, and cannot be fetched now: {reason}."""
+
+    code = "release_away"
+    cause = "The process is new to the cell, or lost its folder, and control does not answer."
+    remedy = "Nothing: another process takes the run, or this one as soon as control answers."
+
+
 class KeyReused(Conflict):
     """The idempotency key {key!r} was used for another request."""
 

@@ -18,6 +18,7 @@ from seatrial.cell.runs.domain.refusals import (
     GenerationBehind,
     KeyReused,
     LeaseExpired,
+    ReleaseAway,
     RunRefused,
     RunStateConflict,
     SlotTimedOut,
@@ -66,6 +67,11 @@ PASSING: Final = frozenset(
 """Failures whose reason may be gone on the next try: the host died, was not to be had, or timed
 out. All others come again: an entry that is missing, an output that is too large."""
 
+UNTRIED: Final = frozenset({ReleaseAway.code})
+"""Failures of this process alone, before anything of the run was done: such a try does not count,
+and after a pause whoever can takes the run."""
+
+UNTRIED_PAUSE: Final = 0.5  # seconds
 FIRST_PAUSE: Final = 1.0  # seconds
 LONGEST_PAUSE: Final = 60.0
 

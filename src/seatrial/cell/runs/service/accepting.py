@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 
 from seatrial.cell.runs.domain import rules
-from seatrial.cell.runs.domain.refusals import InputTooLarge, RunRefused, RunUnknown
+from seatrial.cell.runs.domain.refusals import InputTooLarge, RunRefused, RunUnknown, SessionUnknown
 from seatrial.cell.runs.domain.values import Asked, Bounds, Run, Session
 from seatrial.cell.runs.service.ports import Ports
 from seatrial.cell.runs.store import runs, threads
@@ -16,6 +16,7 @@ from seatrial.contract.releases.components import Limits
 from seatrial.contract.runs.states import RunState
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
+from seatrial.kit.errors import NotFound
 
 LOCAL: Final = "local"
 """The worker of runs on somebody's own machine."""
@@ -78,10 +79,8 @@ def accept(connection: Connection, order: Order, ports: Ports, bounds: Bounds) -
         return known, False
     admission = ports.admit(connection, asked.agent)
     rules.refuse_behind(admission.generation, asked.seen)
-    release, name = _released(connection, order, admission)
-    run = _run(
-        order, release, name, admission.generation, ports.limits(connection, release), bounds
-    )
+    place = _placed(connection, order, admission, ports)
+    run = _run(order, place, admission.generation, bounds)
     fresh = runs.Fresh(
         run=run,
         input=order.input,
@@ -108,9 +107,9 @@ def accept_local(
     bounds: Bounds,
 ) -> Run:
     """Write a run that somebody's own machine carries out; it never stands in the queue."""
-    limits = Limits(attempts=1)
     order = replace(order, worker=LOCAL)
-    made = _run(order, release, release_name, generation, limits, bounds)
+    place = _Place(release=release, name=release_name, limits=Limits(attempts=1))
+    made = _run(order, place, generation, bounds)
     run = replace(made, local=True, counted=False)
     runs.add(
         connection,
@@ -139,11 +138,20 @@ def _known(connection: Connection, order: Order) -> Run | None:
     return run
 
 
-def _released(connection: Connection, order: Order, admission: Admission) -> tuple[Digest, str]:
-    """The release of this run: the session's own, or the present one."""
-    asked, present = order.asked, (admission.release, admission.release_name)
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """On which release a run is to run."""
+
+    release: Digest | None
+    name: str
+    limits: Limits
+
+
+def _placed(connection: Connection, order: Order, admission: Admission, ports: Ports) -> _Place:
+    """The release of this run: its session's own, or the present one."""
+    asked = order.asked
     if asked.session is None:
-        return present
+        return _present(connection, admission, ports)
     fresh = Session(
         name=asked.session,
         agent=asked.agent,
@@ -157,32 +165,44 @@ def _released(connection: Connection, order: Order, admission: Admission) -> tup
     )
     held = threads.session(connection, fresh.name, fresh.agent, fresh.tenant)
     if held is None and threads.add_session(connection, fresh):
-        return present
+        return _present(connection, admission, ports)
     held = held or threads.session(connection, fresh.name, fresh.agent, fresh.tenant)
     if held is None:
-        raise RunUnknown(run=order.id)
+        raise SessionUnknown(session=fresh.name)
+    place = _stays(connection, held, order, admission, ports)
+    basis = held if place is not None else replace(fresh, created=held.created)
+    threads.change_session(
+        connection, replace(basis, turns=held.turns + 1, last=max(order.at, held.last))
+    )
+    return place or _present(connection, admission, ports)
+
+
+def _present(connection: Connection, admission: Admission, ports: Ports) -> _Place:
+    limits = ports.limits(connection, admission.release)
+    return _Place(release=admission.release, name=admission.release_name, limits=limits)
+
+
+def _stays(
+    connection: Connection, held: Session, order: Order, admission: Admission, ports: Ports
+) -> _Place | None:
+    """The session's own release, if it stays there."""
     moved = rules.moves(
         held,
         moved_at=admission.moved_at,
         idle_seconds=admission.rules.session_idle_seconds,
         now=order.at,
     )
-    basis = replace(fresh, created=held.created) if moved else held
-    threads.change_session(
-        connection, replace(basis, turns=held.turns + 1, last=max(order.at, held.last))
-    )
-    return basis.release, basis.release_name
+    if moved or held.release == admission.release:
+        return None
+    try:
+        limits = ports.limits(connection, held.release)
+    except NotFound:
+        return None  # no longer kept in this cell: it moves, rather than stand still
+    return _Place(release=held.release, name=held.release_name, limits=limits)
 
 
-def _run(
-    order: Order,
-    release: Digest | None,
-    name: str,
-    generation: int,
-    limits: Limits,
-    bounds: Bounds,
-) -> Run:
-    asked, begins = order.asked, order.worker is not None
+def _run(order: Order, place: _Place, generation: int, bounds: Bounds) -> Run:
+    asked, limits, begins = order.asked, place.limits, order.worker is not None
     tries = rules.Tries.of(limits.attempts, bounds.attempts)
     timeout = limits.timeout_seconds or bounds.timeout
     if asked.timeout_seconds is not None:
@@ -190,8 +210,8 @@ def _run(
     return Run(
         id=order.id,
         agent=asked.agent,
-        release=release,
-        release_name=name,
+        release=place.release,
+        release_name=place.name,
         generation=generation,
         session=asked.session,
         tenant=asked.tenant,

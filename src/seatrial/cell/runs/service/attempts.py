@@ -317,7 +317,7 @@ def tell(bench: Bench, changed: Run) -> None:
         seq = rules.ended_seq(changed.attempt)
         event = RunEvent(seq=seq, kind=EventKind.ENDED, run=changed)
         bench.feeds.publish(changed.id, event)
-        bench.ports.changed()
+        bench.ports.changed(changed.release)
         bench.ports.ended(changed)
     elif changed.failure is not None:
         told = {

@@ -60,6 +60,9 @@ def end(connection: Connection, run: Run, ending: Ending, usage: UsageOf) -> Run
 
 def fail(connection: Connection, run: Run, failed: Failed, usage: UsageOf) -> Run | None:
     """End an attempt that failed: with a next try, or with the run's end. None as in `end`."""
+    if failed.failure.code in rules.UNTRIED and not failed.own:
+        pause = rules.UNTRIED_PAUSE
+        return put_back(connection, run, failed.failure, pause=pause, at=failed.at, forgiven=True)
     after = rules.after_failure(
         failed.failure.code,
         own=failed.own,

@@ -16,6 +16,7 @@ from seatrial.cell.runs.domain.values import Feedback, Judgement, Run, Said
 from seatrial.cell.runs.store import moves, runs, threads
 from seatrial.contract.runs.states import Outcome
 from seatrial.kit.clock import Clock
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection, Isolation
 from seatrial.kit.database.database import Database
 from seatrial.kit.ids import Ids
@@ -34,13 +35,13 @@ class Judge:
         database: the cell's.
         clock: for when.
         ids: for entries.
-        changed: called after an outcome; must return at once.
+        changed: told the release after an outcome; must return at once.
     """
 
     database: Database
     clock: Clock
     ids: Ids
-    changed: Callable[[], None]
+    changed: Callable[[Digest | None], None]
 
     async def outcome(self, run_id: str, outcome: Outcome, *, note: str = "", by: str) -> Run:
         """Say what became of a run.
@@ -66,7 +67,7 @@ class Judge:
             return _again(connection, run_id)
 
         run = await self.database.write(use_case, isolation=Isolation.READ_COMMITTED)
-        self.changed()
+        self.changed(run.release)
         return run
 
     async def feedback(self, run_id: str, feedback: Feedback, *, by: str) -> Said:

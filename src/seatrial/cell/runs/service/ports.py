@@ -49,7 +49,7 @@ def no_usage(_connection: Connection, _run: str) -> Usage:
     return Usage()
 
 
-def nobody_told() -> None:
+def nobody_told(_release: Digest | None) -> None:
     """Nobody wants to know."""
 
 
@@ -66,7 +66,7 @@ class Ports:
         admit: see `Admit`.
         limits: see `LimitsOf`.
         usage: see `UsageOf`.
-        changed: called after a run has ended or was judged; must return at once.
+        changed: told the release after a run of it has ended or was judged; must return at once.
         ended: given each run that has ended in this process; likewise.
         chance: from [0, 1), anew at each call; spreads retries.
     """
@@ -75,6 +75,6 @@ class Ports:
     admit: Admit
     limits: LimitsOf
     usage: UsageOf = no_usage
-    changed: Callable[[], None] = nobody_told
+    changed: Callable[[Digest | None], None] = nobody_told
     ended: Callable[[Run], None] = nobody_shown
     chance: Callable[[], float] = random.random

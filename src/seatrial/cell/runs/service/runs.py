@@ -277,7 +277,7 @@ class Runs:
         """
         at = self._clock.now()
         run = await self._write(lambda connection: endings.redrive(connection, run_id, at))
-        self._ports.changed()
+        self._ports.changed(run.release)
         self._worker.wake(run.agent)
         return run
 
