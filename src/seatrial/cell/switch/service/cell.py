@@ -25,6 +25,7 @@ from seatrial.cell.switch.service.switching import Myself, Switcher
 from seatrial.cell.switch.service.telling import Count, FactsTeller
 from seatrial.contract.environments.profiles import rules_of
 from seatrial.contract.releases.closure import Closure
+from seatrial.contract.releases.release import Release
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.signing import VerifyKey
@@ -109,6 +110,7 @@ class CellSwitch:
             oldest=oldest,
         )
         preparer = Preparer(database, self._line, around.blobs, around.warmer, clock)
+        self._preparer = preparer
         self._mirror = Mirror(database, preparer, clock, self._told)
         self._switcher = Switcher(database, myself, self._line, preparer, clock, self._mirror.wake)
         self._follower = Follower(database, self._line, self._switcher, clock, around.chance)
@@ -136,6 +138,13 @@ class CellSwitch:
     def changed(self, release: Digest | None = None) -> None:
         """A run has ended, or an outcome has come; see `FactsTeller.changed`."""
         self._teller.changed(release)
+
+    async def fetch(self, release: Release) -> None:
+        """Bring the parts of a release into this process's folder; raises as `Preparer.fetch`.
+
+        For runs that came to the cell before the release came to this process.
+        """
+        await self._preparer.fetch(release)
 
     async def figures(self) -> Figures:
         """How things stand."""

@@ -51,11 +51,14 @@ class Preparer:
         async with self._locks.setdefault(release.name, asyncio.Lock()):
             if release.name in self.ready:
                 return
-            for digest in release.blobs:
-                if not await asyncio.to_thread(self._blobs.has, digest):
-                    await self._blobs.keep(digest, self._control.blob(digest))
+            await self._fetch(release)
             await self._warmer.warm(release)
             self.ready.add(release.name)
+
+    async def fetch(self, release: Release) -> None:
+        """Fetch the blobs of `release` that are not here; raises as `prepare`."""
+        async with self._locks.setdefault(release.name, asyncio.Lock()):
+            await self._fetch(release)
 
     async def keep(self, closures: Iterable[Closure]) -> None:
         """Hold ready only what one of `closures` names; raises what `Warmer.keep` raises."""
@@ -65,6 +68,11 @@ class Preparer:
             if digest not in named:
                 del self._locks[digest]
         await self._warmer.keep(named)
+
+    async def _fetch(self, release: Release) -> None:
+        for digest in release.blobs:
+            if not await asyncio.to_thread(self._blobs.has, digest):
+                await self._blobs.keep(digest, self._control.blob(digest))
 
     async def _document(self, digest: Digest) -> Release:
         kept = await self._database.read(lambda connection: store.release(connection, digest))
