@@ -89,6 +89,7 @@ class Fake:
     lagging: int = 0
     drop_stream: bool = False
     chunks: bool = True
+    aliases: dict[str, str] = field(default_factory=dict)
     url: str = ""
 
     def closure(self, environment: str) -> Closure:
@@ -209,6 +210,7 @@ class Fake:
         return row
 
     def _release(self, name: str) -> tuple[ReleaseRow, Release]:
+        name = self.aliases.get(name, name)
         for row, release in self.releases:
             if name in {row.name, str(row.release)}:
                 return row, release

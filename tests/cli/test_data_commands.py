@@ -69,6 +69,17 @@ def test_a_release_whose_content_is_not_its_digest_is_refused(
     assert "release_altered" in said.err
 
 
+def test_a_release_that_was_not_asked_for_is_refused(
+    fake: Fake, command: Command, project: Path
+) -> None:
+    two_releases(command, project)
+    _, asked = fake.releases[0]
+    fake.aliases[str(asked.name)] = "support@2"
+    said = command("releases", "show", str(asked.name))
+    assert said.code == Exit.FAILED
+    assert "answer_unexpected" in said.err
+
+
 # --- runs -----------------------------------------------------------------------------------------
 
 

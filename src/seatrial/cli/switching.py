@@ -1,7 +1,8 @@
 """From a plan to an active generation: check what control sends, sign it, follow it to the end."""
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Final
@@ -12,7 +13,7 @@ from seatrial.contract.environments.profiles import rules_of
 from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.statements import Order, Verb, instant
 from seatrial.contract.releases.closure import Active, Closure
-from seatrial.contract.releases.release import parse_name
+from seatrial.contract.releases.release import Release, parse_name
 from seatrial.contract.switch.api import (
     CellRow,
     GateRow,
@@ -40,6 +41,7 @@ _VALID: Final = {
 
 _UNCHANGED: Final = "nothing_to_change"  # what control calls it
 _HELD: Final = 2  # seconds that control may hold an answer until something has changed
+_AT_ONCE: Final = 8  # releases fetched
 _GLANCE: Final = 0.05  # seconds between two questions, should it not hold them
 
 
@@ -71,15 +73,15 @@ async def _baseless(servers: Reached, plan: Plan) -> str:
     shown gives that base, nothing is changed unseen.
     """
     agents = dict(plan.closure.agents)
+    known = await fetched(servers, (change.before for change in plan.changes))
     for change in plan.changes:
         agents.pop(change.agent, None)
         if change.before:
-            row, _ = await servers.control.release(change.before)
-            agents[change.agent] = Active(release=row.release, name=change.before)
-    known = [plan.closure.rules, *(rules_of(each, plan.environment) for each in Profile)]
+            agents[change.agent] = Active(release=known[change.before].name, name=change.before)
+    rulesets = [plan.closure.rules, *(rules_of(each, plan.environment) for each in Profile)]
     bases = {
         Closure(environment=plan.environment, agents=agents, rules=rules).digest
-        for rules in known
+        for rules in rulesets
         if rules.digest == plan.rules
     }
     # Rules of another version cannot be recomputed here; then releases are bound by the gate
@@ -87,6 +89,17 @@ async def _baseless(servers: Reached, plan: Plan) -> str:
     if plan.base in bases or (not bases and plan.verb is Verb.CONFIGURE):
         return ""
     return "what it shows does not lead from what is active to what would be signed"
+
+
+async def fetched(servers: Reached, names: Iterable[str]) -> dict[str, Release]:
+    """Releases by the names asked for, each checked by its digest; an empty name has none."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: str) -> tuple[str, Release]:
+        async with slots:
+            return name, (await servers.control.release(name))[1]
+
+    return dict(await asyncio.gather(*(one(name) for name in sorted(set(names) - {""}))))
 
 
 def _unlike(plan: Plan, environment: str, asked: PlanRequest) -> str:

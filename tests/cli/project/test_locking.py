@@ -193,7 +193,7 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path: Path) -> None:
     [
         "-e .",
         "-r other.txt",
-        "--index-url https://x.example/simple",
+        "--find-links https://x.example/wheels",
         "seamark @ https://x.example/s.whl",
         "seamark@file:///tmp/s.whl",
         "git+https://x.example/s.git",

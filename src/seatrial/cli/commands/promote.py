@@ -8,12 +8,12 @@ from seatrial.cli import showing
 from seatrial.cli.ordering import Manner, carried_out, order_options
 from seatrial.cli.reaching import Reached, access_option, reaching
 from seatrial.cli.servers.domain import GatesUnmet
-from seatrial.cli.switching import blocking, planned
+from seatrial.cli.switching import blocking, fetched, planned
 from seatrial.cli.talk import say, where
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.releases.difference import ComponentChange, difference
-from seatrial.contract.releases.release import Release, ReleaseNameMalformed, parse_name
-from seatrial.contract.switch.api import ChangeRow, GenerationRow, Plan, PlanRequest
+from seatrial.contract.releases.release import ReleaseNameMalformed, parse_name
+from seatrial.contract.switch.api import GenerationRow, Plan, PlanRequest
 from seatrial.kit.errors import Exit
 from seatrial.kit.terminal.output import answer_json, json_option
 
@@ -101,22 +101,10 @@ def named(agents: tuple[str, ...]) -> dict[str, str] | None:
 
 async def differences(servers: Reached, plan: Plan) -> Differences:
     """What changes in each agent, from the releases themselves, each checked by its digest."""
-    return {
-        change.agent: difference(
-            await _release(servers, change.before),
-            await _after(servers, plan, change),
-        )
-        for change in plan.changes
-    }
-
-
-async def _after(servers: Reached, plan: Plan, change: ChangeRow) -> Release | None:
-    active = plan.closure.agents.get(change.agent)
-    return None if active is None else await _release(servers, str(active.release))
-
-
-async def _release(servers: Reached, name: str) -> Release | None:
-    return (await servers.control.release(name))[1] if name else None
+    after = {slug: str(active.release) for slug, active in plan.closure.agents.items()}
+    wanted = [(each.agent, each.before, after.get(each.agent, "")) for each in plan.changes]
+    known = await fetched(servers, (name for _, *names in wanted for name in names))
+    return {agent: difference(known.get(before), known.get(then)) for agent, before, then in wanted}
 
 
 def _refuse_blocked(plan: Plan) -> None:

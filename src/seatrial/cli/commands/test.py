@@ -1,6 +1,7 @@
 """`seatrial test`: the code in this folder against staging's models, prompts and tools."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from seatrial.cli.servers.domain import AnswerUnexpected
 from seatrial.cli.surroundings import surroundings
 from seatrial.cli.talk import say, where
 from seatrial.kit.clock import SystemClock
-from seatrial.kit.errors import Exit
+from seatrial.kit.errors import BadUpstream, Exit, TimedOut, Unavailable
 from seatrial.kit.terminal.output import answer_json, json_option
 
 Row = dict[str, Any]
@@ -115,6 +116,7 @@ class _Place:
             ended = await asyncio.to_thread(self._run, env | door(url, token), sample)
         finally:
             pulse.cancel()
+            await asyncio.gather(pulse, return_exceptions=True)
             await self._cell.end_local_run(slug, run, ended)
         same = "expect" not in case or case["expect"] == ended.get("output")
         return {"run": run, "passed": "error" not in ended and same, **case, **ended}
@@ -134,7 +136,8 @@ class _Place:
         clock = SystemClock()
         while True:
             await clock.sleep(_BEAT)
-            await self._cell.beat_local_run(slug, run)
+            with contextlib.suppress(BadUpstream, TimedOut, Unavailable):  # the next one may pass
+                await self._cell.beat_local_run(slug, run)
 
     def _run(self, env: dict[str, str], sample: Sample) -> Row:
         with LocalAgent(self._project, self._python, env) as agent:

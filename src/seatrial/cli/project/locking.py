@@ -96,11 +96,19 @@ class Locker:
         """
         if not requirements:
             return Locked(lock="", wheels={})
+        self._make_cache()
         place = self.cache / "locks" / f"{self._key(requirements)}.txt"
         if anew or not place.is_file():
             _write(place, self._resolve(requirements))
         lock = place.read_text(encoding="utf-8")
         return Locked(lock=lock, wheels=self._wheels(lock))
+
+    def _make_cache(self) -> None:
+        """The folder may come to hold keys and tokens too: for its owner, and for no repository."""
+        self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignored = self.cache / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n", encoding="utf-8")
 
     def _key(self, requirements: tuple[str, ...]) -> str:
         parts = (str(_FORMAT), self.python, sys.platform, os.uname().machine, *requirements)

@@ -71,9 +71,16 @@ class Control:
         return self.peer.read(Releases, answer.value)
 
     async def release(self, name: str) -> tuple[ReleaseRow, Release]:
-        """One release whole, by `agent@number` or digest, checked against its digest."""
+        """One release whole, by `agent@number` or digest.
+
+        Raises:
+            ReleaseAltered: its content is not the one that its digest names.
+            AnswerUnexpected: it is another than the one asked for.
+        """
         value = (await self.peer.get(f"/v1/releases/{segment(name)}")).value
         answer = self.peer.read(ReleaseAnswer, value)
+        if name not in {answer.row.name, str(answer.row.release)}:
+            raise AnswerUnexpected(peer=self.peer.name, reason=f"{name} was asked for")
         try:
             return answer.row, opened(answer.release, answer.row.release)
         except DocumentInvalid as error:
