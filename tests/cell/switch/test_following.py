@@ -288,6 +288,24 @@ def test_whatever_control_answers_the_cell_lives_on(
 
 
 @in_a_loop
+async def test_a_control_that_never_stops_talking_is_not_asked_without_end(
+    sqlite_ready: Database, control: FakeControl, tmp_path: Path
+) -> None:
+    async with (
+        control_at(Served(control=control)) as server,
+        running(sqlite_ready, control, url_of(server), tmp_path / "cell") as cell,
+    ):
+        await cell.until(lambda figures: figures.keyring == 2)
+        before = control.asked
+        for _ in range(100):
+            control.tell()
+            await asyncio.sleep(0.01)
+        assert control.asked - before < 60
+        control.order(ONE)
+        await cell.until(lambda figures: figures.generation == 1)
+
+
+@in_a_loop
 async def test_a_newer_wish_cuts_a_long_preparation_short(
     sqlite_ready: Database, control: FakeControl, tmp_path: Path
 ) -> None:

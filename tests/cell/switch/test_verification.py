@@ -275,3 +275,14 @@ def test_a_reason_is_never_longer_than_a_report_takes() -> None:
         detail="x" * 9_000,
     )
     assert len(long.reason) == 2_000
+
+
+def test_a_reason_can_be_kept_whatever_an_agent_raised() -> None:
+    odd = Refusal(
+        generation=1,
+        closure=FIRST.digest,
+        proposal=Digest.of(b""),
+        why=Why.UNPREPARED,
+        detail="entry\0broken\udcff\nwith é",
+    )
+    assert odd.reason == "prepare_failed: entry broken  with é"

@@ -79,6 +79,14 @@ class BlobTooLarge(BadUpstream):
     remedy = "Leave large files out of the release; read them from a store of their own."
 
 
+class BlobUnkept(Unavailable):
+    """The content of {digest} cannot be kept: {reason}."""
+
+    code = "blob_unkept"
+    cause = "The disk is full, or the cell's folder is gone or may not be written."
+    remedy = "Make room or mend the folder; the cell tries again by itself."
+
+
 class ControlRefused(BadUpstream):
     """Control answered {status} to {call}: {reason}."""
 
@@ -301,8 +309,9 @@ class Refusal:
 
     @property
     def reason(self) -> str:
-        """The reason as it is reported, of bounded length."""
-        text = f"{self.why}: {self.detail}"
+        """The reason as it is kept and reported: printable, of bounded length."""
+        detail = "".join(each if each.isprintable() else " " for each in self.detail)
+        text = f"{self.why}: {detail}"
         return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from pathlib import Path
 from typing import Final
 
-from seatrial.cell.switch.domain import BlobAltered, BlobTooLarge
+from seatrial.cell.switch.domain import BlobAltered, BlobTooLarge, BlobUnkept
 from seatrial.kit.crypto.digests import Digest
 
 LARGEST: Final = 2 << 30  # bytes of one blob; the largest wheels in use have about 1 GB
@@ -38,16 +38,24 @@ class Blobs:
         Raises:
             BlobAltered: it is something else; nothing is kept.
             BlobTooLarge: it is too long; nothing is kept.
+            BlobUnkept: there is no room for it.
         """
+        async with contextlib.aclosing(parts):
+            try:
+                await self._keep(digest, parts)
+            except OSError as error:
+                reason = os.strerror(error.errno) if error.errno else str(error)
+                raise BlobUnkept(digest=str(digest), reason=reason) from None
+
+    async def _keep(self, digest: Digest, parts: AsyncGenerator[bytes, None]) -> None:
         descriptor, name = tempfile.mkstemp(prefix=_DRAFT, dir=self._folder)  # mode 0600
         draft = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 found = hashlib.sha256()
-                async with contextlib.aclosing(parts):
-                    async for part in self._bounded(digest, parts):
-                        found.update(part)
-                        file.write(part)
+                async for part in self._bounded(digest, parts):
+                    found.update(part)
+                    file.write(part)
                 _refuse_other(digest, found.hexdigest())
                 file.flush()
                 await asyncio.to_thread(os.fsync, descriptor)

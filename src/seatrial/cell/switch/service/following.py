@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import deque
 from typing import Final
 
 from seatrial.cell.switch import store
@@ -18,6 +19,8 @@ from seatrial.kit.leases.domain import LeaseLost
 FLOOR: Final = 5.0  # seconds between questions, whatever is heard
 _FIRST: Final = 0.1  # seconds, of a backoff with full jitter
 _LONGEST: Final = 5.0
+_BURST: Final = 40  # questions at once; a switch takes about five
+_BURST_SECONDS: Final = 4.0
 _LOG: Final = logging.getLogger(__name__)
 _Wish = tuple[str, str, str, str]
 
@@ -47,6 +50,7 @@ class Follower:
         self._chance = chance
         self._ask = asyncio.Event()
         self._news = asyncio.Event()
+        self._times: deque[float] = deque(maxlen=_BURST)
         self._latest = ""
         self._etag = ""
         self._wish: _Wish | None = None
@@ -100,8 +104,15 @@ class Follower:
             else:
                 failures, self.trouble, self.heard_at = 0, "", self._clock.steady()
                 await _waited(self._ask, FLOOR)
+                await self._calm()
                 continue
             await self._clock.sleep(self._backoff(failures))
+
+    async def _calm(self) -> None:
+        """Wait where control would have this cell do nothing but ask."""
+        self._times.append(self._clock.steady())
+        if len(self._times) == _BURST and self._times[-1] - self._times[0] < _BURST_SECONDS:
+            await self._clock.sleep(_BURST_SECONDS / _BURST)
 
     async def _asked(self) -> None:
         current, _ = await self._database.read(store.marks)
