@@ -4,6 +4,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ from seatrial.cell.llms.domain import (
     refuse_spent,
 )
 from seatrial.cell.llms.headers import to_agent, to_provider
+from seatrial.cell.llms.service.calls import ModelCalls
 from seatrial.cell.llms.service.listening import while_listening
 from seatrial.cell.llms.service.prices import Prices
 from seatrial.cell.llms.service.providers import providers
@@ -275,6 +277,21 @@ def test_a_model_without_a_price_is_told_once(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.WARNING):
         assert asyncio.run(ask()) == [None, None]
     assert len(caplog.records) == 1
+
+
+def test_no_table_of_prices_is_loaded_where_no_model_is_pinned() -> None:
+    async def loaded(*models: Model) -> bool:
+        prices = Prices(VirtualClock(NOON))
+        around: Any = SimpleNamespace(prices=prices)
+        release: Any = SimpleNamespace(models=models)
+        ModelCalls(around).expect(release)
+        waiting = prices._loading
+        if waiting is not None:
+            await waiting
+        return waiting is not None
+
+    assert not asyncio.run(loaded())
+    assert asyncio.run(loaded(Model(provider="openai", model="m")))
 
 
 def _client(leaves: asyncio.Event) -> Callable[[], Any]:

@@ -117,6 +117,14 @@ class ModelCalls:
             self._pins[release] = found
         return found
 
+    def expect(self, release: Release) -> None:
+        """Make ready for the calls of a release; returns at once.
+
+        Else the first call of a process waits until the price table is loaded, up to a second.
+        """
+        if release.models:
+            self._around.prices.warm()
+
     async def call(
         self,
         caller: SlotIdentity,

@@ -25,8 +25,7 @@ _AGE: Final = 3_600.0  # seconds: prices that change by the hour of the day are 
 class Prices:
     """Prices by provider and model.
 
-    The table takes 0.4 s and 60 MB to load, so it is loaded at the first call that is priced, in
-    a thread.
+    The table takes 0.4 s and 30 MB, so it is loaded in a thread, and only where models are called.
     """
 
     def __init__(self, clock: Clock) -> None:
