@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -357,14 +358,16 @@ def test_an_enrolment_for_another_environment_is_refused(tmp_path: Path) -> None
         known_enrolment(application_in(tmp_path, "http://127.0.0.1:1"))
 
 
-async def child(database: str, control: FakeControl, url: str, folder: Path, points: str) -> Any:
+async def child(
+    database: str, control: FakeControl, url: str, folder: Path, points: str, holder: str = "child"
+) -> Any:
     token_file(control, folder)
     order = {
         "database": database,
         "control": url,
         "folder": str(folder),
         "root": control.crew.root.verify_key.id,
-        "holder": "child",
+        "holder": holder,
         "failpoints": points,
     }
     return await asyncio.create_subprocess_exec(
@@ -419,3 +422,37 @@ async def test_killed_at_any_point_it_ends_in_one_legal_state(
         assert flipped[-1] == control.last
         steps = {report.step for report in control.reports}
         assert steps == {Step.PREPARED, Step.COMMITTED}
+
+
+@in_a_loop
+async def test_stopped_past_its_lease_and_woken_it_writes_nothing(
+    postgres_url: str, control: FakeControl, tmp_path: Path
+) -> None:
+    async with control_at(Served(control=control)) as server:
+        url = url_of(server)
+        first = await child(
+            postgres_url, control, url, tmp_path / "one", "cell.flip.before=stop", "one"
+        )
+        second = None
+        try:
+            await until(lambda: control.version == 2)
+            control.order(ONE)
+            await until(lambda: control.current == 1)  # it is about to flip, and stands still
+            second = await child(postgres_url, control, url, tmp_path / "two", "", "two")
+            await until(lambda: control.heard.current == 1)
+            first.send_signal(signal.SIGCONT)
+            control.order(TWO)
+            await until(lambda: control.heard.current == 2)
+        finally:
+            for each in filter(None, (first, second)):
+                each.kill()
+                await each.wait()
+    with Database.open(postgres_url) as database:
+        records = database.read_now(lambda connection: [*every_entry(connection)])
+        flips = [
+            (orjson.loads(each.body)["generation"], each.actor)
+            for each in records
+            if each.kind == "switch.flipped"
+        ]
+        assert [generation for generation, _ in flips] == [1, 2]
+        assert flips[0][1] == own_keys(tmp_path / "two").signing.id
