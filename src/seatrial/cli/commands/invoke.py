@@ -34,7 +34,7 @@ _RECONNECTS: Final = 5
 @click.argument("agent")
 @click.argument("input_text", metavar="[INPUT]", required=False)
 @click.option("--file", type=FILE, help="Read the input from a file.")
-@env_option("production")
+@env_option("staging")
 @click.option("--session", help="Go on with this thread of runs.")
 @click.option("--wait", "mode", flag_value="wait", default=True, help="Until it ends (usual).")
 @click.option("--stream", "mode", flag_value="stream", help="Show its output as it comes.")
@@ -63,7 +63,7 @@ def invoke(  # noqa: PLR0913 - one parameter for each option
     \b
     Examples:
       seatrial invoke support "my parcel is late"
-      seatrial invoke support '{"order": 7}' --env staging --json
+      seatrial invoke support '{"order": 7}' --env production --json
       seatrial invoke support --stream - < question.txt
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     body: Row = {"input": given(input_text, file), "mode": mode}

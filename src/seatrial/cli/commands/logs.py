@@ -13,7 +13,7 @@ from seatrial.kit.text import printable
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now.")
-@env_option("production")
+@env_option("staging")
 @click.option("--agent", help="Of this agent.")
 @click.option("--run", help="Of this run.")
 @click.option(

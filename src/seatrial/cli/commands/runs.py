@@ -22,7 +22,7 @@ def runs() -> None:
 
 
 @runs.command("list")
-@env_option("production")
+@env_option("staging")
 @click.option("--agent", help="Of this agent.")
 @click.option("--state", type=click.Choice([str(each) for each in RunState]), help="In this state.")
 @click.option("--session", help="Of this thread.")
@@ -87,7 +87,7 @@ def list_command(  # noqa: PLR0913 - one parameter for each option
 
 @runs.command("show")
 @click.argument("run")
-@env_option("production")
+@env_option("staging")
 @access_option
 @json_option
 def show_command(run: str, *, environment: str, access: Path | None, as_json: bool) -> None:
@@ -110,7 +110,7 @@ def show_command(run: str, *, environment: str, access: Path | None, as_json: bo
 
 @runs.command("cancel")
 @click.argument("run")
-@env_option("production")
+@env_option("staging")
 @access_option
 @json_option
 def cancel_command(run: str, *, environment: str, access: Path | None, as_json: bool) -> None:
@@ -125,7 +125,7 @@ def cancel_command(run: str, *, environment: str, access: Path | None, as_json: 
 
 @runs.command("redrive")
 @click.argument("run")
-@env_option("production")
+@env_option("staging")
 @access_option
 @json_option
 def redrive_command(run: str, *, environment: str, access: Path | None, as_json: bool) -> None:
@@ -142,7 +142,7 @@ def redrive_command(run: str, *, environment: str, access: Path | None, as_json:
 @click.argument("run")
 @click.argument("outcome", type=click.Choice([str(each) for each in Outcome]))
 @click.option("--note", help="Why.")
-@env_option("production")
+@env_option("staging")
 @access_option
 @json_option
 def outcome_command(
@@ -172,7 +172,7 @@ def outcome_command(
 @click.option("--score", type=click.FloatRange(0, 1), help="From 0 to 1.")
 @click.option("--comment", help="In words.")
 @click.option("--correction", help="What the output should have been: JSON or text.")
-@env_option("production")
+@env_option("staging")
 @access_option
 @json_option
 def feedback_command(  # noqa: PLR0913 - one parameter for each option

@@ -16,7 +16,7 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@env_option("production")
+@env_option("staging")
 @click.option("--agent", help="Of this agent.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
 @click.option("--after", help="Go on after a page; the last one named it.")
@@ -65,7 +65,7 @@ def list_command(
 @sessions.command("show")
 @click.argument("session")
 @click.option("--agent", help="Whose, where several agents have one of that name.")
-@env_option("production")
+@env_option("staging")
 @access_option
 @json_option
 def show_command(
