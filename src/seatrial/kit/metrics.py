@@ -1,94 +1,133 @@
-"""Figures in the text format that Prometheus reads (version 0.0.4)."""
+"""Metrics in the text format of Prometheus, version 0.0.4."""
 
 import enum
-import re
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-MEDIA_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
+CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+_ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_HELP_ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
 
-class Kind(enum.StrEnum):
-    """What a figure is."""
+class MetricKind(enum.StrEnum):
+    """What a number means over time."""
 
     COUNTER = "counter"
-    """It only rises, until the process starts anew."""
-
     GAUGE = "gauge"
-    """It is as it is now."""
+    HISTOGRAM = "histogram"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One value.
+    """One number.
 
     Attributes:
-        value: of base units: seconds, bytes, or a count.
-        labels: what tells it from others of its name; few values each.
+        value: of it.
+        labels: what it is of.
+        suffix: of the name, such as `_bucket`.
     """
 
     value: float
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
-    """All values of one name.
+class Family:
+    """All numbers of one name.
 
     Attributes:
-        name: lower case with underscores; counters end in `_total`.
-        meaning: a sentence.
+        name: with its unit, such as `seatrial_model_cost_usd_total`.
         kind: see there.
-        samples: none where nothing is known yet.
+        about: one sentence.
+        samples: see there.
     """
 
     name: str
-    meaning: str
-    kind: Kind
+    kind: MetricKind
+    about: str
     samples: tuple[Sample, ...]
 
 
-def gauge(name: str, meaning: str, value: float, **labels: str) -> Metric:
-    """A gauge with one value."""
-    sample = Sample(value=value, labels=labels)
-    return Metric(name=name, meaning=meaning, kind=Kind.GAUGE, samples=(sample,))
-
-
-def counter(name: str, meaning: str, value: float, **labels: str) -> Metric:
-    """A counter with one value."""
-    sample = Sample(value=value, labels=labels)
-    return Metric(name=name, meaning=meaning, kind=Kind.COUNTER, samples=(sample,))
-
-
-def rendered(metrics: Iterable[Metric]) -> bytes:
-    """The page that is scraped.
-
-    Raises:
-        ValueError: a name that Prometheus would not read.
-    """
+def rendered(families: Iterable[Family]) -> bytes:
+    """The page that a collector reads."""
     lines: list[str] = []
-    for metric in metrics:
-        if not _NAME.match(metric.name):
-            raise ValueError(f"{metric.name!r} is no name of a metric")
-        lines.append(f"# HELP {metric.name} {metric.meaning.translate(_ESCAPES)}")
-        lines.append(f"# TYPE {metric.name} {metric.kind}")
-        lines.extend(_line(metric.name, sample) for sample in metric.samples)
-    return "\n".join((*lines, "")).encode()
+    for family in families:
+        lines.append(f"# HELP {family.name} {family.about.translate(_HELP_ESCAPES)}")
+        lines.append(f"# TYPE {family.name} {family.kind}")
+        lines += (
+            f"{family.name}{each.suffix}{_labels(each)} {_number(each.value)}"
+            for each in family.samples
+        )
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _line(name: str, sample: Sample) -> str:
-    labels = ",".join(
-        f'{label}="{value.translate(_ESCAPES)}"' for label, value in sample.labels.items()
-    )
-    return (
-        f"{name}{{{labels}}} {_number(sample.value)}"
-        if labels
-        else f"{name} {_number(sample.value)}"
-    )
+def counter(name: str, about: str, values: Mapping[tuple[str, ...], float], *labels: str) -> Family:
+    """A family of counters, one for each key of `values`, whose parts are its labels' values."""
+    return _family(name, MetricKind.COUNTER, about, values, labels)
+
+
+def gauge(name: str, about: str, values: Mapping[tuple[str, ...], float], *labels: str) -> Family:
+    """A family of gauges; see `counter`."""
+    return _family(name, MetricKind.GAUGE, about, values, labels)
+
+
+class Histogram:
+    """Counts how long something takes, in fixed buckets; no lock: it belongs to one loop."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        """Over buckets up to each of `bounds`, in seconds, rising."""
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        place = next((n for n, bound in enumerate(self._bounds) if seconds <= bound), -1)
+        self._counts[place] += 1
+        self._sum += seconds
+
+    def samples(self, labels: Mapping[str, str] | None = None) -> tuple[Sample, ...]:
+        """What a family of kind histogram holds."""
+        own, total, made = dict(labels or {}), 0, []
+        for bound, count in zip((*self._bounds, math.inf), self._counts, strict=True):
+            total += count
+            le = {**own, "le": _number(bound)}
+            made.append(Sample(value=total, labels=le, suffix="_bucket"))
+        made.append(Sample(value=self._sum, labels=own, suffix="_sum"))
+        made.append(Sample(value=total, labels=own, suffix="_count"))
+        return tuple(made)
+
+
+def _labels(sample: Sample) -> str:
+    if not sample.labels:
+        return ""
+    pairs = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in sample.labels.items())
+    return f"{{{','.join(pairs)}}}"
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return str(int(value)) if value == int(value) and abs(value) < 1 << 53 else repr(float(value))
+
+
+def _family(
+    name: str,
+    kind: MetricKind,
+    about: str,
+    values: Mapping[tuple[str, ...], float],
+    labels: Iterable[str],
+) -> Family:
+    named = tuple(labels)
+    return Family(
+        name=name,
+        kind=kind,
+        about=about,
+        samples=tuple(
+            Sample(value=value, labels=dict(zip(named, key, strict=True)))
+            for key, value in sorted(values.items())
+        ),
+    )

@@ -36,6 +36,7 @@ class ReleaseHosts:
         folder: for wheels under their names.
         environment: the cell's.
         fetch: brings a release's parts here; asked where a run comes before they do.
+        expect: told of each release that runs may come for; returns at once.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ReleaseHosts:
         folder: Path,
         environment: str,
         fetch: Callable[[Release], Awaitable[None]],
+        expect: Callable[[Release], None],
     ) -> None:
         self._hosts = hosts
         self._database = database
@@ -53,6 +55,7 @@ class ReleaseHosts:
         self._folder = folder
         self._environment = environment
         self._fetch = fetch
+        self._expect = expect
         self._releases: dict[Digest, Release] = {}
         self._plans: dict[Digest, HostPlan] = {}
         self._warmer = HostWarmer(hosts, blobs, folder, environment)
@@ -83,6 +86,7 @@ class ReleaseHosts:
         await self._warmer.warm(release)
         self._refuse_unisolated(release.name)
         self._remember(release)
+        self._expect(release)
 
     async def keep(self, releases: Collection[Digest]) -> None:
         """See `Warmer.keep`."""

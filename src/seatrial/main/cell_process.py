@@ -193,7 +193,15 @@ async def _built(
     async def fetch(release: Release) -> None:
         await switch.fetch(release)
 
-    releases = ReleaseHosts(hosts, database, blobs, folder / "wheels", environment, fetch)
+    releases = ReleaseHosts(
+        hosts,
+        database,
+        blobs,
+        folder / "wheels",
+        environment,
+        fetch,
+        lambda release: models.expect(release),
+    )
     access = Access(database, environment=environment, clock=clock, ids=ids)
     vault = Vault(
         database,

@@ -30,6 +30,7 @@ from seatrial.kit.http.listening import address_of, listen
 from seatrial.kit.http.server import Server
 from seatrial.kit.leases import store as leases_store
 from seatrial.kit.leases.service import Lease
+from seatrial.kit.metrics import Family, gauge
 from seatrial.kit.settings import load
 from seatrial.kit.transparency import store as transparency_store
 from seatrial.main.control_access import Access
@@ -109,7 +110,7 @@ async def _main(settings: ControlSettings, frame: Frame) -> int:
         version=version("seatrial"),
         body_limit=settings.http.body_limit,
     )
-    probes = Probes(frame)
+    probes = Probes(frame, lambda: _figures(promotions))
     with listen(settings.http.host, settings.http.port) as listener:
         note_address(folder, url=address_of(listener))
         await show_first_token(folder, CONTROL, API, identity.first_token)
@@ -130,6 +131,32 @@ def _front(api: App, probes: Probes) -> App:
         await app(scope, receive, send)
 
     return front
+
+
+async def _figures(promotions: Promotions) -> list[Family]:
+    status = await promotions.status()
+    cells = [cell for environment in status.environments for cell in environment.cells]
+    generations: dict[tuple[str, ...], float] = {
+        (each.environment,): each.current.generation
+        for each in status.environments
+        if each.current is not None
+    }
+    return [
+        gauge("seatrial_keyring_version", "The keyring in force.", {(): status.keyring}),
+        gauge("seatrial_generation", "In force, as committed.", generations, "environment"),
+        gauge(
+            "seatrial_cell_behind",
+            "Generations by which a cell lags.",
+            {(cell.environment, cell.cell): cell.behind for cell in cells},
+            *("environment", "cell"),
+        ),
+        gauge(
+            "seatrial_cell_lag_seconds",
+            "Since the commit that a cell has not carried out.",
+            {(cell.environment, cell.cell): cell.lag_seconds for cell in cells},
+            *("environment", "cell"),
+        ),
+    ]
 
 
 async def _tidy(blobs: FolderBlobs, frame: Frame) -> None:

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from seatrial.kit.database.telling import families
 from seatrial.kit.errors import SeatrialError
 from seatrial.kit.http.answers import answer, answer_json
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
 from seatrial.kit.http.lifetime import answer_readiness
-from seatrial.kit.metrics import MEDIA_TYPE, Metric, counter, gauge, rendered
+from seatrial.kit.metrics import CONTENT_TYPE, Family, rendered
 from seatrial.main.process import Frame
 
-Figures = Callable[[], Awaitable[Iterable[Metric]]]
+Figures = Callable[[], Awaitable[Iterable[Family]]]
 
 
 class Probes:
@@ -58,20 +59,6 @@ class Probes:
         await answer_readiness(send, self._frame.lifetime)
 
     async def _metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        found = [list(each) for each in await asyncio.gather(*(f() for f in self._figures))]
-        page = rendered([*self._database(), *(metric for each in found for metric in each)])
-        await answer(send, page, content_type=MEDIA_TYPE)
-
-    def _database(self) -> list[Metric]:
-        figures = self._frame.database.figures
-        return [
-            gauge(
-                "seatrial_database_waiting", "Use cases that wait.",
-                figures.waiting_writes + figures.waiting_reads,
-            ),
-            counter("seatrial_database_writes_total", "Use cases committed.", figures.writes),
-            counter("seatrial_database_reads_total", "Use cases that read.", figures.reads),
-            counter("seatrial_database_commits_total", "Groups committed.", figures.commits),
-            counter("seatrial_database_undone_total", "Use cases that failed.", figures.undone),
-            counter("seatrial_database_refused_total", "Use cases refused.", figures.refused),
-        ]  # fmt: skip
+        found = await asyncio.gather(*(figures() for figures in self._figures))
+        told = [*families(self._frame.database), *(family for each in found for family in each)]
+        await answer(send, rendered(told), content_type=CONTENT_TYPE)

@@ -6,7 +6,6 @@ from typing import Final
 from seatrial.cell.door.service.access import Admit
 from seatrial.cell.telemetry.domain import LogQueryRefused, LogsOfTenants
 from seatrial.cell.telemetry.service.logs import LogBook, LogFilter, known_level
-from seatrial.cell.telemetry.service.metrics import CONTENT_TYPE, Family, rendered
 from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.kit.http.answers import answer
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
@@ -14,6 +13,7 @@ from seatrial.kit.http.event_stream import EventStream, last_event_id
 from seatrial.kit.http.events import Event
 from seatrial.kit.http.lifetime import Lifetime
 from seatrial.kit.http.requests import query, read_body
+from seatrial.kit.metrics import CONTENT_TYPE, Family, rendered
 
 _LINES: Final = b"application/x-ndjson"
 _USUAL: Final = 200  # lines

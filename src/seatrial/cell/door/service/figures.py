@@ -8,10 +8,11 @@ from seatrial.cell.llms.service.figures import ModelFigures
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.switch.domain import NothingActive
 from seatrial.cell.switch.service.admission import current
-from seatrial.cell.telemetry.service.metrics import Family, counter, gauge
 from seatrial.cell.telemetry.service.traces import Traces
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
+from seatrial.kit.database.telling import families as database_families
+from seatrial.kit.metrics import Family, counter, gauge
 
 More = Callable[[], Iterable[Family]]
 
@@ -51,7 +52,7 @@ class CellFigures:
             *self._of_runs(),
             *self._of_hosts(),
             *_of_models(self.models),
-            *self._of_database(),
+            *database_families(self.database),
             *(_of_traces(self.traces) if self.traces is not None else ()),
             *(family for source in self.more for family in source()),
         ]
@@ -81,23 +82,6 @@ class CellFigures:
             gauge("seatrial_hosts", "Agent processes.", slots, "agent", "release", "state"),
             gauge("seatrial_hosts_waiting", "Runs that wait for one.", waiting, "agent", "release"),
             gauge("seatrial_hosts_bytes", "Their memory.", memory, "agent", "release"),
-        ]
-
-    def _of_database(self) -> list[Family]:
-        figures = self.database.figures
-        return [
-            gauge(
-                "seatrial_database_waiting",
-                "Use cases in the database's queues.",
-                {("read",): figures.waiting_reads, ("write",): figures.waiting_writes},
-                "kind",
-            ),
-            counter(
-                "seatrial_database_transactions_total",
-                "Use cases done.",
-                {("read",): figures.reads, ("write",): figures.writes},
-                "kind",
-            ),
         ]
 
 

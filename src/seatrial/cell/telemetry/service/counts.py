@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Final
 
 from seatrial.cell.runs.domain.values import Run
-from seatrial.cell.telemetry.service.metrics import Family, Histogram, MetricKind, counter
+from seatrial.kit.metrics import Family, Histogram, MetricKind, counter
 
 _WAITS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _LENGTHS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
