@@ -69,7 +69,7 @@ def masked(text: str, of: Dossier = MIA) -> str:
         ("mia_li_9999", f"{GIVEN.lower()}_{FAMILY.lower()}_9999"),
         ("miaLi userMia", f"{GIVEN.lower()}{FAMILY} user{GIVEN}"),
         ("mail MIA.LI3818@EXAMPLE.COM", f"mail {EMAIL}"),
-        ("mail mia.li3818%40example.com", f"mail {EMAIL.replace('@', '%40')}"),
+        ("mail mia.li3818%40example.com", f"mail {EMAIL}"),
         ("at 975 Sunset Drive", f"at {STREET}"),
         ("at 975  sunset drive,", f"at {STREET},"),
         ("M\u200bi\u200ba", GIVEN),

@@ -19,8 +19,9 @@ _INVISIBLE: Final = dict.fromkeys(
 _ALIKE: Final = re.compile("[\u2100-\u214f\u2460-\u24ff\uff01-\uffee\U0001d400-\U0001d7ff]+")
 _DIGIT: Final = re.compile(r"(?![0-9])\d")  # of any script
 _ENTITY: Final = re.compile(r"&#(?:\d{1,6}|[xX][0-9a-fA-F]{1,5});")
-_ESCAPE: Final = re.compile(r"\\u00([2-7][0-9a-fA-F])")
+_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _PERCENT: Final = re.compile(r"%(?:3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|2[dDeE]|5[fF])")
+_PERCENT_BEYOND: Final = re.compile(r"(?:%[C-Fc-f][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){1,3})+")
 _QUOTING: Final = frozenset("\"\\'<>&")
 
 
@@ -32,10 +33,11 @@ def cleaned(text: str) -> str:
         text = _DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), text)
     if "&#" in text:
         text = _ENTITY.sub(_unescaped, text)
-    if "\\u00" in text:
+    if "\\u" in text:
         text = _ESCAPE.sub(_character, text)
     if "%" in text:
         text = _PERCENT.sub(lambda found: unquote(found[0]), text)
+        text = _PERCENT_BEYOND.sub(_letters, text)
     return text
 
 
@@ -46,4 +48,10 @@ def _unescaped(found: re.Match[str]) -> str:
 
 def _character(found: re.Match[str]) -> str:
     character = chr(int(found[1], 16))
-    return found[0] if character in _QUOTING or not character.isprintable() else character
+    plain = character.isalnum() or (character.isascii() and character.isprintable())
+    return character if plain and character not in _QUOTING else found[0]
+
+
+def _letters(found: re.Match[str]) -> str:
+    letters = unquote(found[0], errors="replace")
+    return letters if letters.isalnum() else found[0]

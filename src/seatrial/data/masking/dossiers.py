@@ -19,8 +19,7 @@ from seatrial.data.masking.pseudonyms import in_case_of
 from seatrial.data.masking.renderings import Rendering
 
 _WIDEST_GAP: Final = 4  # bytes between two letters of one value
-_HEX: Final = frozenset(b"0123456789abcdefABCDEF")
-_ESCAPED: Final = frozenset(b"nrtbf")
+_ESCAPE: Final = re.compile(rb"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\[nrtbf]")
 
 _BEYOND: Final = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
@@ -46,7 +45,7 @@ class Squeezed:
 
     Attributes:
         text: as it is, in UTF-8.
-        wordy: 1 for each byte of a letter or digit, 0 for each other.
+        wordy: 1 for each byte of a letter or digit, 0 for each other and for escapes.
         letters: those bytes alone.
     """
 
@@ -57,6 +56,9 @@ class Squeezed:
             for found in _BEYOND.finditer(text):
                 if unicodedata.category(found[0].decode(errors="replace"))[0] not in "LNM":
                     wordy[found.start() : found.end()] = False
+        if b"%" in text or b"\\" in text:
+            for found in _ESCAPE.finditer(text):
+                wordy[found.start() : found.end()] = False
         self.text: Final = text
         self.wordy: Final = wordy.tobytes()
         self._places = np.flatnonzero(wordy)
@@ -71,19 +73,14 @@ class Squeezed:
         return bool((np.diff(self._places[start:end]) > widest + 1).any())
 
     def begins_at(self, start: int) -> bool:
-        """Whether a value can begin there: no letter or digit goes on, or an escape ends."""
+        """Whether a value can begin there: no word or number goes on."""
         if start == 0 or not self.wordy[start - 1]:
             return True
-        text, before, here = self.text, self.text[start - 1], self.text[start]
-        if _is_digit(before) != _is_digit(here) or (_is_upper(here) and _is_small(before)):
-            return True
-        if before in _ESCAPED and text[start - 2 : start - 1] == b"\\":
-            return True
-        percent = text[max(start - 3, 0) : start - 2] == b"%"
-        return before in _HEX and (percent or text[max(start - 6, 0) : start - 4] == b"\\u")
+        before, here = self.text[start - 1], self.text[start]
+        return _is_digit(before) != _is_digit(here) or (_is_upper(here) and _is_small(before))
 
     def ends_at(self, end: int) -> bool:
-        """Whether a value can end before `end`."""
+        """Whether a value can end before it."""
         if end >= len(self.text) or not self.wordy[end]:
             return True
         last, after = self.text[end - 1], self.text[end]

@@ -1,5 +1,6 @@
 """One table's rules, compiled: what is done with each value of a record."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,6 +12,7 @@ from seatrial.data.rules.domain import Class, ColumnRule, Mask
 from seatrial.data.rules.leaves import is_inner, parsed, written
 from seatrial.data.rules.tree import Node, Value
 
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_]+[0-9]{0,2}[A-Za-z_]{0,20}\Z")
 _MOST_KEPT: Final = 1 << 17  # values of one column whose pseudonyms are kept at hand
 
 
@@ -112,7 +114,7 @@ class Plan:
                 act = acts.get(name, other)
                 if act is None:
                     if covered is not None and name not in covered:
-                        work.dropped.add(prefix + name)
+                        work.dropped.add(prefix + _as_reported(name))
                     continue
                 shown = name if names is None else names(name, work)
                 masked[shown] = act(inner, work, masked, shown)
@@ -186,6 +188,11 @@ class Plan:
         return _guarded(rule, path, typed)
 
 
+def _as_reported(name: str) -> str:
+    """A member's name, unless it looks like a value: reports hold none."""
+    return name if _PLAIN_NAME.match(name) else "*"
+
+
 def _text(path: str, *, deep: bool) -> Act:
     def text(value: Value, work: Work, container: Value, name: Value) -> Value:
         if isinstance(value, dict) and not deep:
@@ -248,7 +255,7 @@ def _other(rule: ColumnRule, value: Value) -> Value:
     if value is None:
         return None
     if rule.kind is Class.SECRET:
-        return HIDDEN
+        return 0.0 if isinstance(value, float) else HIDDEN
     if isinstance(value, float) and rule.mask is Mask.BAND:
         return value // rule.width * rule.width
     return _no(value, f"it is of type {type(value).__name__}")

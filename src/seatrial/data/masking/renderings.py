@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
-from urllib.parse import quote
 
 from seatrial.data.masking import dates
 from seatrial.data.masking.pseudonyms import HIDDEN, REDACTED, Pseudonyms
@@ -18,6 +17,7 @@ from seatrial.data.masking.shapes import Unfit
 from seatrial.data.rules.domain import Class, ColumnRule, Mask
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_LONG_NUMBER: Final = re.compile(r"[0-9]{5,}")
 _NAMES: Final = frozenset({Mask.GIVEN_NAME, Mask.FAMILY_NAME, Mask.NAME})
 _SHORTEST_LOCAL: Final = 5  # characters of an e-mail address before its sign
 _SHORTEST_SCATTERED: Final = 7  # letters and digits that may stand apart in a text
@@ -63,6 +63,8 @@ def renderings(
         yield from _forms(text[:at], instead.partition("@")[0])
     if rule.mask is Mask.PHONE:
         yield from _short_phone(text, instead)
+    if rule.mask is Mask.ID:
+        yield from _numbers(text, instead)
 
 
 def _instead(pseudonyms: Pseudonyms, rule: ColumnRule, domain: str, value: object) -> str:
@@ -117,12 +119,21 @@ def _short_phone(text: str, instead: str) -> Iterator[Rendering]:
         yield Rendering(form=digits[-10:], instead=masked[-10:], scattered=True)
 
 
+def _numbers(text: str, instead: str) -> Iterator[Rendering]:
+    """The long numbers in an identifier: a card that ends in 4421486."""
+    for number in _LONG_NUMBER.finditer(text):
+        if number[0] != text:
+            alike = len(text) == len(instead)
+            shown = instead[number.start() : number.end()] if alike else instead
+            yield Rendering(form=number[0], instead=shown)
+
+
 def _digits(text: str) -> str:
     return "".join(letter for letter in text if letter in "0123456789")
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """As it is, and where it has letters beyond ASCII: in capitals, plain, and escaped."""
+    """As it is, and where it has letters beyond ASCII: in capitals, plain, and taken apart."""
     yield text
     if text.isascii():
         return
@@ -131,5 +142,3 @@ def _spellings(text: str) -> Iterator[str]:
     if sum(letter.isalnum() for letter in plain) >= _SHORTEST:
         yield plain
     yield unicodedata.normalize("NFD", text)
-    yield text.encode("ascii", "backslashreplace").decode().replace("\\x", "\\u00")
-    yield quote(text)

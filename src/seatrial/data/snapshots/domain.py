@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 MANIFEST: Final = "manifest.json"
 VERDICT: Final = "verdict.json"
 TABLES: Final = "tables"
+CANARIES: Final = "canaries.json"
 SCHEMA: Final = "seatrial/snapshot/v1"
 VERDICT_TYPE: Final = "https://seatrial.dev/data/verdict/v1"
 
@@ -64,6 +65,7 @@ class Manifest(_Part):
         rules: digest of the rules.
         pools: version of the pools that names were taken from.
         tables: by name.
+        canaries: SHA-256 of the planted values' file; None: no text was masked.
     """
 
     schema_name: str = SCHEMA
@@ -73,6 +75,7 @@ class Manifest(_Part):
     rules: str
     pools: str
     tables: dict[str, TableEntry]
+    canaries: str | None = None
 
 
 class TableProgress(_Part):

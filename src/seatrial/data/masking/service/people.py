@@ -8,8 +8,8 @@ from typing import Final
 from seatrial.data.masking.dossiers import Dossier
 from seatrial.data.masking.pseudonyms import Pseudonyms
 from seatrial.data.masking.renderings import Rendering, renderings
-from seatrial.data.masking.store import Dossiers, Known
 from seatrial.data.rules.domain import ColumnRule, Rules
+from seatrial.data.sources.store.dossiers import Dossiers, Known
 
 _MOST: Final = 1024  # people whose dossiers are kept compiled
 

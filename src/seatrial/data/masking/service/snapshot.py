@@ -15,14 +15,15 @@ from seatrial.data.domain import MaskingKeyExposed, MaskUnfit
 from seatrial.data.masking import pools
 from seatrial.data.masking.patterns import Patterns
 from seatrial.data.masking.pseudonyms import Pseudonyms
+from seatrial.data.masking.service.canaries import masked_canaries
 from seatrial.data.masking.service.keys import MaskingKey
 from seatrial.data.masking.service.people import People
 from seatrial.data.masking.service.survey import survey
-from seatrial.data.masking.store import Dossiers
 from seatrial.data.masking.tables import Masked, TableMasker
 from seatrial.data.masking.text import Finder, TextMasker
 from seatrial.data.rules.domain import Rules
 from seatrial.data.snapshots.domain import (
+    CANARIES,
     TABLES,
     Manifest,
     Mode,
@@ -34,7 +35,9 @@ from seatrial.data.snapshots.writing import Draft, LinesOut, ParquetOut, digest_
 from seatrial.data.sources.batches import Batch, Table
 from seatrial.data.sources.opening import Source
 from seatrial.data.sources.parquet import ParquetFile
+from seatrial.data.sources.store.dossiers import Dossiers
 from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.files import write_private
 
 _DOSSIERS: Final = "dossiers.sqlite"
 _NOTED_EVERY: Final = 64  # batches
@@ -91,6 +94,7 @@ def mask(order: Order, told: Told = lambda _what, _table, _records: None) -> Man
         entries = {
             name: _Masking(order, draft, name, table, told).run() for name, table in tables.items()
         }
+        planted = _plant(order, draft, begun.rules)
     manifest = Manifest(
         name=rules.name,
         mode=order.mode,
@@ -98,9 +102,20 @@ def mask(order: Order, told: Told = lambda _what, _table, _records: None) -> Man
         rules=begun.rules,
         pools=begun.pools,
         tables=entries,
+        canaries=planted,
     )
     draft.finish(manifest)
     return manifest
+
+
+def _plant(order: Order, draft: Draft, digest: str) -> str | None:
+    """Leave the verifier's canaries in the draft; the digest of their file."""
+    if not any(table.has_text for table in order.rules.tables.values()):
+        return None
+    pseudonyms = Pseudonyms(order.key.raw())
+    content = masked_canaries(order.rules, digest, pseudonyms, _finders(order.rules))
+    write_private(draft.partial / CANARIES, content)
+    return digest_of(draft.partial / CANARIES)[0]
 
 
 def refuse_key_in(path: Path, key: Path) -> None:

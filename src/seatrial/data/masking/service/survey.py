@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from seatrial.data.masking.service.people import numbered
-from seatrial.data.masking.store import Dossiers, Known
 from seatrial.data.rules.domain import Class, Rules
 from seatrial.data.rules.leaves import leaves
 from seatrial.data.rules.tree import Node, tree, values_at
 from seatrial.data.sources.opening import Source
+from seatrial.data.sources.store.dossiers import Dossiers, Known
 
 
 def survey(

@@ -1,4 +1,4 @@
-"""Dossiers on disk while a snapshot is made: which values belong to whom. Removed at the end."""
+"""Dossiers on disk: which values belong to whom. They live as long as the work that needs them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
