@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from pathlib import Path
 from typing import Final
 
 from seatrial.cell.hosts.domain import IsolationMissing
@@ -13,8 +12,7 @@ from seatrial.cell.hosts.service.slots import Slot
 from seatrial.cell.runs.domain.refusals import ReleaseAway
 from seatrial.cell.switch.domain import Current
 from seatrial.cell.switch.service.admission import release_document
-from seatrial.cell.switch.service.blobs import Blobs
-from seatrial.cell.switch.service.warming import HostWarmer, plan_of
+from seatrial.cell.switch.service.ports import Warmer
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.releases.release import Release
 from seatrial.kit.crypto.digests import Digest
@@ -32,9 +30,8 @@ class ReleaseHosts:
     Args:
         hosts: the processes.
         database: where releases are kept.
-        blobs: where their parts lie.
-        folder: for wheels under their names.
-        environment: the cell's.
+        warmer: builds and warms.
+        plan: how a release is hosted; its parts must be here. It may block.
         fetch: brings a release's parts here; asked where a run comes before they do.
         expect: told of each release that runs may come for; returns at once.
     """
@@ -43,22 +40,20 @@ class ReleaseHosts:
         self,
         hosts: Hosts,
         database: Database,
-        blobs: Blobs,
-        folder: Path,
-        environment: str,
+        warmer: Warmer,
+        *,
+        plan: Callable[[Release], HostPlan],
         fetch: Callable[[Release], Awaitable[None]],
         expect: Callable[[Release], None],
     ) -> None:
         self._hosts = hosts
         self._database = database
-        self._blobs = blobs
-        self._folder = folder
-        self._environment = environment
+        self._warmer = warmer
+        self._planned = plan
         self._fetch = fetch
         self._expect = expect
         self._releases: dict[Digest, Release] = {}
         self._plans: dict[Digest, HostPlan] = {}
-        self._warmer = HostWarmer(hosts, blobs, folder, environment)
         self._isolated = False
 
     async def release(self, digest: Digest) -> Release:
@@ -124,9 +119,7 @@ class ReleaseHosts:
         known = self._plans.get(release.name)
         if known is None:
             await self._fetched(release)
-            known = await asyncio.to_thread(
-                plan_of, release, self._blobs, self._folder, self._environment
-            )
+            known = await asyncio.to_thread(self._planned, release)
             self._plans[release.name] = known
         return known
 

@@ -33,10 +33,17 @@ from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto import dsse, keyfiles
 from seatrial.kit.crypto.canonical import parse_canonical
 from seatrial.kit.crypto.signing import SigningKey
-from seatrial.kit.errors import Conflict, SeatrialError, TimedOut
+from seatrial.kit.errors import Conflict, TimedOut
 from seatrial.kit.files import held, write_private
 from seatrial.kit.http.by_aiohttp import aiohttp_client
-from seatrial.kit.http.client import HttpClient, Request, Timeouts
+from seatrial.kit.http.client import (
+    AnswerBroken,
+    CallTimedOut,
+    HttpClient,
+    PeerUnreachable,
+    Request,
+    Timeouts,
+)
 from seatrial.main.home import Home, owner, toml
 from seatrial.main.supervisor import Child
 
@@ -45,6 +52,7 @@ _PATIENCE: Final = 60.0  # seconds for a process to serve, on a machine that is 
 _GLANCE: Final = 0.02  # seconds between two looks
 _GRACE: Final = 15.0  # seconds that a process has to end
 _TOKEN: Final = "first.token"  # noqa: S105 - a file's name
+_NOT_YET: Final = (PeerUnreachable, CallTimedOut, AnswerBroken)
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """What processes inherit of this one's environment; a secret in it stays here."""
 
@@ -121,6 +129,7 @@ async def running(
         StartTimedOut: a process does not serve.
     """
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home.path / ".gitignore").write_text("*\n", encoding="ascii")
     with held(home.lock):
         plan = _plan(home, chosen)
         first = not home.access.exists()
@@ -227,7 +236,7 @@ async def _serving(client: HttpClient, child: Child, port: int) -> None:
     while clock.steady() < last:
         if child.status is not None:
             raise child.failure()
-        with contextlib.suppress(SeatrialError):
+        with contextlib.suppress(*_NOT_YET):
             async with client.send(request) as response:
                 if response.status == 200:
                     return

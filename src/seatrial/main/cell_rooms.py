@@ -1,0 +1,457 @@
+"""The rooms of one cell, joined: each is made when it is first asked for."""
+
+import random
+from collections.abc import Collection, Coroutine, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from seatrial.cell.door.api.desk import Desk
+from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
+from seatrial.cell.door.api.inner import inner_routes
+from seatrial.cell.door.api.logs import log_routes, metric_routes
+from seatrial.cell.door.api.openai import openai_routes
+from seatrial.cell.door.api.receipts import receipt_routes
+from seatrial.cell.door.api.runs import run_routes
+from seatrial.cell.door.api.secrets import secret_routes
+from seatrial.cell.door.api.sessions import session_routes
+from seatrial.cell.door.api.status import status_routes
+from seatrial.cell.door.api.tokens import token_routes
+from seatrial.cell.door.service.access import Access
+from seatrial.cell.door.service.figures import CellFigures
+from seatrial.cell.door.service.local_runs import LocalRuns
+from seatrial.cell.door.service.prompts import TAG, Prompts, PromptSources
+from seatrial.cell.door.service.slots import Slots
+from seatrial.cell.hosts.service.hosts import Hosts
+from seatrial.cell.hosts.service.plans import HostSettings
+from seatrial.cell.journal.service import Journal
+from seatrial.cell.journal.service import totals as journal_totals
+from seatrial.cell.llms.domain import KNOWN, Dialect, Provider
+from seatrial.cell.llms.service.calls import ModelCalls
+from seatrial.cell.llms.service.calls import Surroundings as CallSurroundings
+from seatrial.cell.llms.service.figures import ModelFigures
+from seatrial.cell.llms.service.prices import Prices
+from seatrial.cell.llms.service.providers import providers
+from seatrial.cell.runs.domain.values import Bounds, Run, Usage
+from seatrial.cell.runs.domain.values import Counts as RunCounts
+from seatrial.cell.runs.service.judging import Judge
+from seatrial.cell.runs.service.ports import Ports
+from seatrial.cell.runs.service.runs import Runs
+from seatrial.cell.switch.domain import Counts, Current, Figures
+from seatrial.cell.switch.service.admission import admitted, current
+from seatrial.cell.switch.service.blobs import Blobs
+from seatrial.cell.switch.service.cell import CellSwitch
+from seatrial.cell.switch.service.cell import Surroundings as SwitchSurroundings
+from seatrial.cell.switch.service.enrolling import Application, own_keys
+from seatrial.cell.switch.service.warming import HostWarmer, plan_of
+from seatrial.cell.telemetry.service.counts import RunFigures
+from seatrial.cell.telemetry.service.logs import LogBook, printed
+from seatrial.cell.telemetry.service.receipts import Receipts
+from seatrial.cell.telemetry.service.traces import Collector, Traces
+from seatrial.cell.vault.service import Vault, cipher_of
+from seatrial.contract.releases.release import Release
+from seatrial.contract.runs.access import Caller
+from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.crypto.signing import VerifyKey
+from seatrial.kit.database.connection import Connection
+from seatrial.kit.http.client import HttpClient
+from seatrial.kit.http.routes import Routes
+from seatrial.kit.transparency.domain import Entry
+from seatrial.kit.transparency.service import append
+from seatrial.main.cell_hosts import ReleaseHosts
+from seatrial.main.probes import Probes
+from seatrial.main.process import (
+    Frame,
+)
+from seatrial.main.settings import CellSettings, ModelsSection
+
+
+class CellRooms:
+    """Everything that one process of a cell consists of. Belongs to one event loop.
+
+    Args:
+        settings: of the process.
+        frame: of the process.
+        folder: its own.
+        client: for calls to control, providers and collectors.
+        address: of the front door, as it listens.
+        inner: of the inner door.
+    """
+
+    def __init__(
+        self,
+        settings: CellSettings,
+        frame: Frame,
+        folder: Path,
+        client: HttpClient,
+        *,
+        address: str,
+        inner: str,
+    ) -> None:
+        self._settings = settings
+        self._frame = frame
+        self._folder = folder
+        self._client = client
+        self._address = address
+        self._inner = inner
+        self._environment = settings.cell.environment
+
+    # --- What is served ------------------------------------------------------------------------
+
+    @cached_property
+    def front(self) -> Routes:
+        """The app for callers."""
+        admit, environment, hosts = self.access.admit, self._environment, self.hosts
+        local = LocalRuns(
+            self._frame.database,
+            runs=self.runs,
+            slots=self._slots,
+            environment=environment,
+            clock=self._frame.clock,
+        )
+        return Routes(
+            [
+                *Probes(self._frame).routes(),
+                *metric_routes(self._figures.families),
+                *run_routes(self._desk),
+                *session_routes(self._desk),
+                *openai_routes(self._desk, self._active),
+                *receipt_routes(self._receipts, admit),
+                *log_routes(self.book, admit, self._frame.lifetime),
+                *status_routes(admit, self._place, self._standing, hosts.status, self.runs),
+                *token_routes(self.access, environment),
+                *secret_routes(self.vault, admit, environment),
+                *draft_routes(self._prompts, admit, environment),
+                *local_run_routes(local, admit, environment, inner_url=self._inner),
+            ]
+        )
+
+    @cached_property
+    def inner(self) -> Routes:
+        """The app for agents."""
+        return Routes(inner_routes(self._slots, self._models, self._prompts))
+
+    def work(self) -> Iterator[Coroutine[Any, Any, object]]:
+        """What goes on beside serving, for the life of the process."""
+        yield self._switch.run()
+        yield self.runs.work()
+        if self._traces is not None:
+            yield self._traces.work()
+
+    # --- Who may call, and what is kept ----------------------------------------------------------
+
+    @cached_property
+    def access(self) -> Access:
+        """Tokens of this cell."""
+        frame = self._frame
+        return Access(
+            frame.database, environment=self._environment, clock=frame.clock, ids=frame.ids
+        )
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Secrets of this environment; to be opened before anything is served."""
+        return Vault(
+            self._frame.database,
+            environment=self._environment,
+            cipher=cipher_of(self._folder / "keys"),
+            redactor=self._frame.redactor,
+            clock=self._frame.clock,
+        )
+
+    @cached_property
+    def book(self) -> LogBook:
+        """The log that is shown; to be hung onto the root logger."""
+        return LogBook(self._folder / "logs", self._frame.redactor)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(self._frame.database)
+
+    # --- Agents ----------------------------------------------------------------------------------
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """Agent processes; to be opened around everything."""
+        return Hosts(
+            _host_settings(self._settings),
+            directory=self._folder / "hosts",
+            door=self._inner,
+            clock=self._frame.clock,
+            ids=self._frame.ids,
+            on_line=lambda line: printed(line, self._releases.agent(line.release)),
+        )
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Runs; to be drained before the end."""
+        frame = self._frame
+        return Runs(
+            frame.database,
+            Ports(
+                hosts=self._releases,
+                admit=admitted,
+                limits=self._releases.limits,
+                usage=_usage,
+                changed=self._changed,
+                ended=self._ended,
+            ),
+            clock=frame.clock,
+            ids=frame.ids,
+            sole=frame.sole,
+            bounds=_bounds(self._settings),
+        )
+
+    @cached_property
+    def _blobs(self) -> Blobs:
+        return Blobs(self._folder / "blobs")
+
+    @cached_property
+    def _releases(self) -> ReleaseHosts:
+        wheels = self._folder / "wheels"
+        return ReleaseHosts(
+            self.hosts,
+            self._frame.database,
+            HostWarmer(self.hosts, self._blobs, wheels, self._environment),
+            plan=lambda release: plan_of(release, self._blobs, wheels, self._environment),
+            fetch=self._fetch,
+            expect=self._expect,
+        )
+
+    @cached_property
+    def _slots(self) -> Slots:
+        return Slots(
+            self._frame.database,
+            hosted=self.hosts.whose,
+            environment=self._environment,
+            clock=self._frame.clock,
+        )
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        return Prompts(
+            PromptSources(
+                environment=self._environment,
+                database=self._frame.database,
+                journal=self._journal,
+                releases=self._releases.release,
+                wants_drafts=self._wants_drafts,
+                clock=self._frame.clock,
+            )
+        )
+
+    @cached_property
+    def _model_figures(self) -> ModelFigures:
+        return ModelFigures()
+
+    @cached_property
+    def _models(self) -> ModelCalls:
+        clock = self._frame.clock
+        return ModelCalls(
+            CallSurroundings(
+                environment=self._environment,
+                providers=_providers(self._settings.models),
+                client=self._client,
+                journal=self._journal,
+                secrets=self.vault.secret,
+                releases=self._releases.release,
+                prices=Prices(clock),
+                figures=self._model_figures,
+                clock=clock,
+            )
+        )
+
+    # --- The switch ------------------------------------------------------------------------------
+
+    @cached_property
+    def _switch(self) -> CellSwitch:
+        here, frame, runs = self._settings.cell, self._frame, self.runs
+        switch = CellSwitch(
+            SwitchSurroundings(
+                database=frame.database,
+                client=self._client,
+                blobs=self._blobs,
+                warmer=self._releases,
+                count=lambda connection, release: _counts(runs.counts(connection, release)),
+                busy=lambda connection: frozenset(runs.unfinished(connection)),
+                on_flip=self._releases.flipped,
+                clock=frame.clock,
+                chance=random.Random(),  # noqa: S311 - spreads retries
+            ),
+            Application(
+                folder=self._folder,
+                token_file=self._folder / here.enrolment,
+                control=here.control,
+                url=here.url or self._address,
+                cell=here.name,
+                environment=here.environment,
+                profile=here.profile,
+            ),
+            own_keys(self._folder / "keys"),
+            tuple(VerifyKey.parse(name) for name in here.roots),
+            holder=frame.holder,
+        )
+        switch.begin_now()
+        return switch
+
+    # --- What is told ----------------------------------------------------------------------------
+
+    @cached_property
+    def _desk(self) -> Desk:
+        return Desk(
+            runs=self.runs,
+            judge=self._judge,
+            admit=self.access.admit,
+            environment=self._environment,
+            lifetime=self._frame.lifetime,
+            ids=self._frame.ids,
+            on_payload_read=self._payload_read,
+        )
+
+    @cached_property
+    def _judge(self) -> Judge:
+        frame = self._frame
+        return Judge(
+            database=frame.database, clock=frame.clock, ids=frame.ids, changed=self._changed
+        )
+
+    @cached_property
+    def _receipts(self) -> Receipts:
+        return Receipts(
+            database=self._frame.database,
+            environment=self._environment,
+            runs=self.runs,
+            judge=self._judge,
+            on_read=self._payload_read,
+        )
+
+    @cached_property
+    def _run_figures(self) -> RunFigures:
+        return RunFigures()
+
+    @cached_property
+    def _figures(self) -> CellFigures:
+        return CellFigures(
+            environment=self._environment,
+            database=self._frame.database,
+            models=self._model_figures,
+            runs=self.runs,
+            hosts=self.hosts.status,
+            traces=self._traces,
+            more=(self._run_figures.families,),
+        )
+
+    @cached_property
+    def _traces(self) -> Traces | None:
+        endpoint = self._settings.telemetry.otlp
+        if not endpoint:
+            return None
+        collector = Collector(
+            url=f"{endpoint.rstrip('/')}/v1/traces",
+            headers=(),
+            resource={
+                "service.name": "seatrial",
+                "service.version": version("seatrial"),
+                "deployment.environment.name": self._environment,
+            },
+        )
+        frame = self._frame
+        return Traces(frame.database, client=self._client, collector=collector, clock=frame.clock)
+
+    @property
+    def _place(self) -> dict[str, str]:
+        here = self._settings.cell
+        return {"cell": here.name, "environment": here.environment, "region": here.region}
+
+    # --- One room's word to another --------------------------------------------------------------
+
+    def _changed(self, release: Digest | None = None) -> None:
+        self._switch.changed(release)
+
+    def _ended(self, run: Run) -> None:
+        self._run_figures.ended(run)
+        if self._traces is not None:
+            self._traces.ended(run)
+
+    def _expect(self, release: Release) -> None:
+        self._models.expect(release)
+
+    async def _fetch(self, release: Release) -> None:
+        await self._switch.fetch(release)
+
+    async def _wants_drafts(self, run: str) -> bool:
+        return TAG in (await self.runs.get(run)).tags
+
+    async def _payload_read(self, caller: Caller, run: Run) -> None:
+        at = self._frame.clock.now()
+        entry = Entry(kind="payload.read", subject=run.id, actor=caller.id, body={}, at=at)
+        await self._frame.database.write(lambda connection: append(connection, entry))
+
+    async def _active(self) -> tuple[Collection[str], datetime]:
+        now = await self._frame.database.read(current)
+        return now.closure.agents, now.flipped
+
+    async def _standing(self) -> tuple[Figures, Current]:
+        return await self._switch.figures(), await self._frame.database.read(current)
+
+
+def _host_settings(settings: CellSettings) -> HostSettings:
+    hosts = settings.hosts
+    return HostSettings(
+        slots=hosts.slots,
+        slots_per_release=hosts.slots_per_release,
+        ready_seconds=hosts.start_seconds,
+        require_isolation=hosts.isolated,
+    )
+
+
+def _bounds(settings: CellSettings) -> Bounds:
+    runs = settings.runs
+    return Bounds(
+        concurrency=settings.hosts.slots,
+        per_agent=settings.hosts.slots,
+        queued=runs.queue,
+        lease=runs.lease_seconds,
+        timeout=runs.timeout_seconds,
+        attempts=runs.attempts,
+        input=runs.input_limit,
+        output=runs.output_limit,
+        grace=settings.http.shutdown_seconds,
+    )
+
+
+def _providers(models: ModelsSection) -> Mapping[str, Provider]:
+    known = (
+        replace(KNOWN["openai"], base_url=models.openai.rstrip("/")),
+        replace(KNOWN["anthropic"], base_url=models.anthropic.rstrip("/")),
+    )
+    compatible = (each.partition("=") for each in models.compatible)
+    more = (
+        Provider(name=name, base_url=url.rstrip("/"), secret=name, dialect=Dialect.OPENAI)
+        for name, _, url in compatible
+    )
+    return providers([*known, *more])
+
+
+def _counts(counts: RunCounts) -> Counts:
+    return Counts(
+        first=counts.first,
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        cancelled=counts.cancelled,
+        good=counts.good,
+        judged=counts.judged,
+    )
+
+
+def _usage(connection: Connection, run: str) -> Usage:
+    found = journal_totals(connection, run)
+    return Usage(
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        cost_usd=found.cost_usd,
+        calls=found.calls,
+    )
