@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from seatrial.cell.runs.domain.values import Filter, Run
+from seatrial.cell.runs.domain.values import EventKind, Filter, Run
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.contract.runs.states import RunState
 from seatrial.kit.database.database import Database
@@ -155,6 +155,7 @@ async def test_a_worker_stopped_past_its_lease_writes_nothing_when_it_wakes(
                 await asyncio.sleep(0.01)
             assert await runs.get(run_id) == run
             assert await runs._looked_up(run_id, 0) == kept
+            assert [event.kind for event in kept.events].count(EventKind.ENDED) == 1
             counts = await database.read(
                 lambda connection: runs.counts(connection, release("support@1"))
             )

@@ -7,22 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seatrial.cell.hosts.domain import (
+    BundleAltered,
+    BundleMissing,
+    EntryMissing,
+    HostExited,
+    HostOverflowed,
+    RunTimedOut,
+)
 from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import (
     GenerationBehind,
     KeyReused,
+    ReleaseAway,
     RunRefused,
     RunStateConflict,
 )
 from seatrial.cell.runs.domain.values import EventKind, Run, Session, Stretch
 from seatrial.contract.runs.states import ENDED, Lane, RunState
+from seatrial.kit.database.errors import DatabaseUnreachable
+from seatrial.kit.errors import SeatrialError
 from tests.cell.runs.stage import release
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 STATES = st.sampled_from(RunState)
-CODES = st.sampled_from(
-    [*sorted(rules.PASSING), "agent_raised", "entry_missing", "output_too_large"]
-)
+CAUSES = st.sampled_from(rules.Cause)
 TRIES = st.builds(rules.Tries, passing=st.integers(1, 20), own=st.integers(1, 20))
 CHANCE = st.floats(0, 1, exclude_max=True)
 PLACES = st.tuples(st.sampled_from(Lane), st.integers(0, 9))
@@ -47,30 +56,73 @@ def test_what_succeeded_or_was_cancelled_stays_so_and_the_rest_can_end() -> None
         assert reached & ENDED
 
 
-@given(CODES, st.booleans(), TRIES, CHANCE)
+@given(CAUSES, TRIES, CHANCE)
 def test_every_run_that_fails_again_and_again_comes_to_an_end(
-    code: str, own: bool, tries: rules.Tries, chance: float
+    cause: rules.Cause, tries: rules.Tries, chance: float
 ) -> None:
-    tried = 1
+    attempt, tried = 1, 1
     while (
-        after := rules.after_failure(code, own=own, tried=tried, tries=tries, chance=chance)
+        after := rules.after_failure(
+            cause, attempt=attempt, tried=tried, tries=tries, chance=chance
+        )
     ).pause is not None:
-        assert 0 <= after.pause < rules.ceiling(tried) <= rules.LONGEST_PAUSE
-        tried += 1
+        assert 0 <= after.pause <= rules.LONGEST_PAUSE
+        attempt += 1
+        tried += not after.forgiven
     assert tried <= max(tries.passing, tries.own)
-    assert after.dead == (tried > 1 or (not own and code in rules.PASSING))
+    passing = cause in {rules.Cause.PASSING, rules.Cause.AWAY}
+    assert after.dead == (tried > 1 or passing)
 
 
-@given(st.integers(1, 20), CODES, CHANCE)
+@given(st.integers(1, 20), CHANCE)
 def test_an_agents_own_failure_is_its_answer_unless_its_limits_say_how_often(
-    attempts: int, code: str, chance: float
+    attempts: int, chance: float
 ) -> None:
-    unset, given_ = rules.Tries.of(None, 3), rules.Tries.of(attempts, 3)
-    first = rules.after_failure(code, own=True, tried=1, tries=unset, chance=chance)
-    assert first.pause is None
-    assert not first.dead
-    again = rules.after_failure(code, own=True, tried=1, tries=given_, chance=chance)
+    unset, named = rules.Tries.of(None, 3), rules.Tries.of(attempts, 3)
+    own = rules.Cause.OWN
+    first = rules.after_failure(own, attempt=1, tried=1, tries=unset, chance=chance)
+    assert (first.pause, first.dead) == (None, False)
+    again = rules.after_failure(own, attempt=1, tried=1, tries=named, chance=chance)
     assert (again.pause is not None) == (attempts > 1)
+
+
+@given(TRIES, CHANCE)
+def test_what_would_come_again_is_not_tried_again(tries: rules.Tries, chance: float) -> None:
+    lasting = rules.Cause.LASTING
+    after = rules.after_failure(lasting, attempt=1, tried=1, tries=tries, chance=chance)
+    assert (after.pause, after.dead) == (None, False)
+
+
+@given(st.integers(1, 200), TRIES, CHANCE)
+def test_a_release_that_is_away_costs_no_try_for_minutes_and_then_ends_the_run(
+    attempt: int, tries: rules.Tries, chance: float
+) -> None:
+    after = rules.after_failure(
+        rules.Cause.AWAY, attempt=attempt, tried=tries.passing, tries=tries, chance=chance
+    )
+    if attempt <= rules.MOST_AWAY:
+        assert after.forgiven
+        assert after.pause is not None
+        assert rules.FIRST_AWAY / 2 <= after.pause <= rules.LONGEST_AWAY
+    else:
+        assert (after.pause, after.dead, after.forgiven) == (None, True, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (HostExited(reason="x"), rules.Cause.PASSING),
+        (RunTimedOut(seconds=1), rules.Cause.PASSING),
+        (BundleMissing(digest="x", path="y"), rules.Cause.PASSING),
+        (DatabaseUnreachable(database="x", reason="y"), rules.Cause.PASSING),
+        (ReleaseAway(release="x", reason="y"), rules.Cause.AWAY),
+        (EntryMissing(entry="x", reason="y"), rules.Cause.LASTING),
+        (HostOverflowed(what="output", limit=1), rules.Cause.LASTING),
+        (BundleAltered(digest="x", found="y"), rules.Cause.LASTING),
+    ],
+)
+def test_errors_on_the_way_are_told_apart(error: SeatrialError, cause: rules.Cause) -> None:
+    assert rules.cause_of(error) is cause
 
 
 @given(st.integers(1, 19))

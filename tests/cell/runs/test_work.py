@@ -318,8 +318,10 @@ def test_batch_gets_its_turn_however_many_people_come(sqlite_url: str) -> None:
 
 @in_a_loop
 async def test_no_more_run_at_once_than_there_is_room_for(stage: Stage) -> None:
+    four = asyncio.Barrier(4)  # nobody goes on before four run
+
     async def slow(request: RunRequest) -> AsyncIterator[HostEvent]:
-        await asyncio.sleep(0.01)
+        await four.wait()
         yield Result(output=request.input)
 
     bounds = replace(FAST, concurrency=4, per_agent=4)

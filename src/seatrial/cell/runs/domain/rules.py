@@ -1,5 +1,6 @@
 """The rules of runs, each a function of values."""
 
+import enum
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,16 @@ from types import MappingProxyType
 from typing import Final
 
 from seatrial.cell.hosts.domain import (
+    BuildTimedOut,
+    BundleMissing,
     HostExited,
     HostsClosed,
     HostTimedOut,
     HostUnstartable,
+    InterpreterMissing,
+    IsolationMissing,
     RunTimedOut,
+    WheelsMissing,
 )
 from seatrial.cell.runs.domain.refusals import (
     GenerationBehind,
@@ -24,8 +30,10 @@ from seatrial.cell.runs.domain.refusals import (
     SlotTimedOut,
 )
 from seatrial.cell.runs.domain.values import EventKind, Failure, Run, RunEvent, Session, Stretch
+from seatrial.cell.switch.domain import ReleaseAbsent
 from seatrial.contract.runs.states import Lane, RunState
 from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.errors import Fault, SeatrialError, TimedOut, Unavailable
 
 # --- States -------------------------------------------------------------------------------------
 
@@ -52,28 +60,65 @@ def refuse_move(run: str, state: RunState, to: RunState, wish: str) -> None:
 
 # --- Retries ------------------------------------------------------------------------------------
 
-PASSING: Final = frozenset(
+
+class Cause(enum.StrEnum):
+    """What kind of reason a failure has."""
+
+    PASSING = "passing"
+    """It may be gone on the next try, or in another process."""
+
+    LASTING = "lasting"
+    """It would come again: an output that is too large, an entry that is missing."""
+
+    OWN = "own"
+    """The agent itself failed."""
+
+    AWAY = "away"
+    """This process alone lacks the release, and nothing of the run was done."""
+
+
+_PASSING: Final = frozenset(
     {
+        # The host died, was not to be had, or took too long.
         HostExited.code,
         HostsClosed.code,
         HostTimedOut.code,
         HostUnstartable.code,
-        LeaseExpired.code,
         RunTimedOut.code,
+        # This machine lacks what another one may have.
+        BuildTimedOut.code,
+        BundleMissing.code,
+        InterpreterMissing.code,
+        IsolationMissing.code,
+        WheelsMissing.code,
+        ReleaseAbsent.code,
+        LeaseExpired.code,
         SlotTimedOut.code,
-        "internal_fault",
+        Fault.code,
     }
 )
-"""Failures whose reason may be gone on the next try: the host died, was not to be had, or timed
-out. All others come again: an entry that is missing, an output that is too large."""
 
-UNTRIED: Final = frozenset({ReleaseAway.code})
-"""Failures of this process alone, before anything of the run was done: such a try does not count,
-and after a pause whoever can takes the run."""
 
-UNTRIED_PAUSE: Final = 0.5  # seconds
+def cause(code: str) -> Cause:
+    """The kind of a failure that is not the agent's own, by its code."""
+    if code == ReleaseAway.code:
+        return Cause.AWAY
+    return Cause.PASSING if code in _PASSING else Cause.LASTING
+
+
+def cause_of(error: SeatrialError) -> Cause:
+    """The kind of an error that was raised on the way to an agent process."""
+    found = cause(error.code)
+    if found is Cause.LASTING and isinstance(error, Unavailable | TimedOut):
+        return Cause.PASSING
+    return found
+
+
 FIRST_PAUSE: Final = 1.0  # seconds
 LONGEST_PAUSE: Final = 60.0
+FIRST_AWAY: Final = 0.5
+LONGEST_AWAY: Final = 15.0
+MOST_AWAY: Final = 50  # attempts; some eight to twelve minutes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,26 +150,32 @@ class Next:
     Attributes:
         pause: seconds until the next try; None for no further one.
         dead: there is none because the tries are used up.
+        forgiven: the failed one does not count.
     """
 
     pause: float | None
     dead: bool = False
+    forgiven: bool = False
 
 
-def after_failure(code: str, *, own: bool, tried: int, tries: Tries, chance: float) -> Next:
-    """What follows when try number `tried` failed with `code`.
+def after_failure(cause: Cause, *, attempt: int, tried: int, tries: Tries, chance: float) -> Next:
+    """What follows when an attempt failed.
 
     Args:
-        code: of the failure.
-        own: the agent itself failed, so the code is its word and proves nothing.
-        tried: tries so far that count, this one included.
+        cause: the kind of its reason.
+        attempt: its number.
+        tried: attempts so far that count, this one included.
         tries: the bounds.
         chance: from [0, 1), drawn anew each time: full jitter.
     """
-    passing = not own and code in PASSING
-    bound = tries.own if own else tries.passing if passing else 1
+    if cause is Cause.AWAY:
+        if attempt <= MOST_AWAY:
+            pause = min(LONGEST_AWAY, FIRST_AWAY * 2.0 ** min(attempt - 1, 10))
+            return Next(pause=pause * (1 + chance) / 2, forgiven=True)
+        cause = Cause.PASSING  # nobody has it: every run ends
+    bound = {Cause.PASSING: tries.passing, Cause.OWN: tries.own}.get(cause, 1)
     if tried >= bound:
-        return Next(pause=None, dead=passing or bound > 1)
+        return Next(pause=None, dead=cause is Cause.PASSING or bound > 1)
     return Next(pause=chance * ceiling(tried))
 
 

@@ -86,7 +86,7 @@ class _Answered:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Failed:
     failure: Failure
-    own: bool = False
+    cause: rules.Cause
 
 
 class Attempt:
@@ -146,11 +146,13 @@ class Attempt:
         try:
             return await self._run_agent()
         except SeatrialError as error:
-            return _Failed(failure=rules.failure(error.code, error.message))
+            failure = rules.failure(error.code, error.message)
+            return _Failed(failure=failure, cause=rules.cause_of(error))
         except Exception as error:  # noqa: BLE001 - a defect ends one run, not its worker
             fault = Fault(incident=self._bench.ids.new("inc"))
             _LOG.error(fault.message, exc_info=error, extra={"incident": fault.fields["incident"]})
-            return _Failed(failure=rules.failure(fault.code, fault.message))
+            failure = rules.failure(fault.code, fault.message)
+            return _Failed(failure=failure, cause=rules.Cause.PASSING)
 
     async def _run_agent(self) -> _Answered | _Failed:
         run, bounds = self.run, self._bench.bounds
@@ -232,7 +234,8 @@ class Attempt:
         limit = self._bench.bounds.output
         if len(text) > limit:
             error = OutputTooLarge(size=len(text), limit=limit)
-            return _Failed(failure=rules.failure(error.code, error.message)), None
+            failure = rules.failure(error.code, error.message)
+            return _Failed(failure=failure, cause=rules.Cause.LASTING), None
         at = self._bench.clock.now()
         return came, Ending(state=RunState.SUCCEEDED, at=at, output=text.decode())
 
@@ -246,7 +249,7 @@ class Attempt:
             raise TypeError("an answer needs an ending")
         failed = endings.Failed(
             failure=came.failure,
-            own=came.own,
+            cause=came.cause,
             at=self._bench.clock.now(),
             chance=self._bench.chance(),
         )
@@ -331,5 +334,7 @@ def tell(bench: Bench, changed: Run) -> None:
 
 
 def _failed(event: Error) -> _Failed:
+    # What an agent calls its own failure proves nothing of us.
     own = event.origin is Origin.AGENT
-    return _Failed(failure=rules.failure(event.code, event.message), own=own)
+    cause = rules.Cause.OWN if own else rules.cause(event.code)
+    return _Failed(failure=rules.failure(event.code, event.message), cause=cause)

@@ -25,13 +25,13 @@ class Failed:
 
     Attributes:
         failure: why.
-        own: the agent itself failed.
+        cause: of which kind.
         at: when.
         chance: from [0, 1), for the pause before the next try.
     """
 
     failure: Failure
-    own: bool
+    cause: rules.Cause
     at: datetime
     chance: float
 
@@ -60,18 +60,22 @@ def end(connection: Connection, run: Run, ending: Ending, usage: UsageOf) -> Run
 
 def fail(connection: Connection, run: Run, failed: Failed, usage: UsageOf) -> Run | None:
     """End an attempt that failed: with a next try, or with the run's end. None as in `end`."""
-    if failed.failure.code in rules.UNTRIED and not failed.own:
-        pause = rules.UNTRIED_PAUSE
-        return put_back(connection, run, failed.failure, pause=pause, at=failed.at, forgiven=True)
     after = rules.after_failure(
-        failed.failure.code,
-        own=failed.own,
+        failed.cause,
+        attempt=run.attempt,
         tried=run.tries,
         tries=rules.Tries(passing=run.attempts, own=run.own_attempts),
         chance=failed.chance,
     )
     if after.pause is not None:
-        return put_back(connection, run, failed.failure, pause=after.pause, at=failed.at)
+        return put_back(
+            connection,
+            run,
+            failed.failure,
+            pause=after.pause,
+            at=failed.at,
+            forgiven=after.forgiven,
+        )
     ending = Ending(state=RunState.FAILED, at=failed.at, failure=failed.failure, dead=after.dead)
     return end(connection, run, ending, usage)
 
@@ -177,7 +181,7 @@ def _bereaved(
         ending = Ending(state=RunState.FAILED, at=at, failure=left)
         return end(connection, run, ending, usage)
     expired = Failure(code=LeaseExpired.code, message=LeaseExpired().message)
-    failed = Failed(failure=expired, own=False, at=at, chance=chance)
+    failed = Failed(failure=expired, cause=rules.Cause.PASSING, at=at, chance=chance)
     return fail(connection, run, failed, usage)
 
 

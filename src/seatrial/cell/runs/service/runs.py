@@ -45,6 +45,16 @@ from seatrial.kit.ids import Ids
 
 _T = TypeVar("_T")
 _RUN: Final = "run"
+_STRETCHES: Final = 256  # rows of events that are read at once: a run may have told 64 MiB
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """Events of a run: all that there are, or the next of them; and whether it is over."""
+
+    events: list[RunEvent]
+    whole: bool
+    over: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,10 +327,7 @@ class Runs:
 
     async def restarts(self, run_id: str) -> list[Stretch]:
         """Why earlier attempts at a run did not bring it to its end, the oldest first."""
-        kept = await self._database.read(
-            lambda connection: threads.kept_events(connection, run_id, 0)
-        )
-        return [stretch for stretch in kept if stretch.kind is EventKind.RESTARTED]
+        return await self._database.read(lambda connection: threads.restarts(connection, run_id))
 
     async def events(
         self, run: Run, *, after: int = 0, follower: Follower | None = None
@@ -337,23 +344,22 @@ class Runs:
         follower = follower or self._feeds.open(run.id)
         try:
             if told:
-                batch, over = rules.events(run, (), after), run.over
+                look = _Look(events=rules.events(run, (), after), whole=True, over=run.over)
             else:
-                batch, over = await self._looked_up(run.id, after)
+                look = await self._looked_up(run.id, after)
             while True:
-                for event in batch:
+                for event in look.events:
                     if event.seq > after:
                         after = event.seq
                         yield event
-                    if event.kind is EventKind.ENDED:
-                        return
-                if over:
-                    return  # he has heard of the end already
-                heard = await follower.next()
+                if look.whole and look.over:
+                    return
+                heard = await follower.next() if look.whole else None
                 if heard is None:
-                    batch, over = await self._looked_up(run.id, after)
+                    look = await self._looked_up(run.id, after)
                 else:
-                    batch = [heard]
+                    ended = heard.kind is EventKind.ENDED
+                    look = _Look(events=[heard], whole=True, over=ended)
         finally:
             self._feeds.close(follower)
 
@@ -374,15 +380,16 @@ class Runs:
         """
         return moves.fenced(connection, run_id, attempt)
 
-    async def _looked_up(self, run_id: str, after: int) -> tuple[list[RunEvent], bool]:
-        """The later events of a run, and whether it is over."""
-
-        def use_case(connection: Connection) -> tuple[list[RunEvent], bool]:
-            kept = threads.kept_events(connection, run_id, after)
+    async def _looked_up(self, run_id: str, after: int) -> "_Look":
+        def use_case(connection: Connection) -> _Look:
+            kept = threads.kept_events(connection, run_id, after, most=_STRETCHES)
             run = runs.get(connection, run_id)
             if run is None:
                 raise RunUnknown(run=run_id)
-            return rules.events(run, kept, after), run.over
+            found, whole = rules.events(run, kept, after), len(kept) < _STRETCHES
+            if not whole:  # the end, if there is one, is told after the rest
+                found = [event for event in found if event.kind is not EventKind.ENDED]
+            return _Look(events=found, whole=whole, over=run.over)
 
         return await self._database.read(use_case)
 

@@ -104,10 +104,10 @@ class Worker:
         self._draining = True
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=grace)
-        for attempt in list(self._attempts.values()):
-            attempt.stop(Stop.DRAINED)
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
+        while self._tasks or self._reserved:  # reserved: a claim is on its way
+            for attempt in list(self._attempts.values()):
+                attempt.stop(Stop.DRAINED)
+            await asyncio.wait({*self._tasks, asyncio.create_task(asyncio.sleep(0.05))})
 
     @property
     def _free(self) -> int:
@@ -253,9 +253,10 @@ class Worker:
         bench, at = self._bench, self._bench.clock.now()
         if not await bench.database.read(moves.any_lapsed):
             return
-        await self._settle(
+        while await self._settle(
             lambda connection: endings.sweep(connection, at, bench.chance, bench.ports.usage)
-        )
+        ):
+            pass
 
     async def _adopt(self) -> None:
         bench, at = self._bench, self._bench.clock.now()

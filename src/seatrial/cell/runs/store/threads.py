@@ -39,6 +39,7 @@ _EVENTS: Final = (
     select(EVENT)
     .where(EVENT.c.run == bindparam("run"), EVENT.c.last > bindparam("after"))
     .order_by(EVENT.c.first)
+    .limit(bindparam("most"))
 )
 _FIGURES: Final = ("succeeded", "failed", "cancelled", "good", "judged")
 _FRESH: Final = upsert(COUNT)
@@ -140,17 +141,16 @@ def keep_events(connection: Connection, run: str, stretch: Stretch) -> None:
     )
 
 
-def kept_events(connection: Connection, run: str, after: int) -> list[Stretch]:
-    """The stretches of a run that hold events later than `after`."""
-    return [
-        Stretch(
-            first=row.first,
-            kind=EventKind(row.kind),
-            parts=tuple(orjson.loads(row.parts)),
-            at=row.at,
-        )
-        for row in connection.execute(_EVENTS, {"run": run, "after": after})
-    ]
+def kept_events(connection: Connection, run: str, after: int, *, most: int) -> list[Stretch]:
+    """The first `most` stretches of a run that hold events later than `after`."""
+    asked = {"run": run, "after": after, "most": most}
+    return [_stretch(row) for row in connection.execute(_EVENTS, asked)]
+
+
+def restarts(connection: Connection, run: str) -> list[Stretch]:
+    """The stretches of a run that tell why it was begun again."""
+    rows = select(EVENT).where(EVENT.c.run == run, EVENT.c.kind == EventKind.RESTARTED.value)
+    return [_stretch(row) for row in connection.execute(rows.order_by(EVENT.c.first))]
 
 
 def last_events(connection: Connection, runs: Sequence[str]) -> dict[str, int]:
@@ -242,6 +242,11 @@ def _session(row: Row[*tuple[Any, ...]]) -> Session:
         created=row.created,
         last=row.last,
     )
+
+
+def _stretch(row: Row[*tuple[Any, ...]]) -> Stretch:
+    parts = tuple(orjson.loads(row.parts))
+    return Stretch(first=row.first, kind=EventKind(row.kind), parts=parts, at=row.at)
 
 
 def _said(row: Row[*tuple[Any, ...]]) -> Said:
