@@ -237,6 +237,18 @@ async def test_a_commit_that_was_heard_is_carried_out_even_if_control_is_gone(
 
 
 @in_a_loop
+async def test_what_another_version_kept_of_control_does_not_stop_the_cell(
+    sqlite_ready: Database, control: FakeControl, tmp_path: Path
+) -> None:
+    at = SystemClock().now()
+    await sqlite_ready.write(lambda connection: store.keep_desired(connection, '{"new": 1}', at))
+    async with control_at(Served(control=control)) as server:
+        async with running(sqlite_ready, control, url_of(server), tmp_path / "cell") as cell:
+            control.order(ONE)
+            await cell.until(lambda figures: figures.generation == 1)
+
+
+@in_a_loop
 async def test_control_may_restart_at_any_time(
     sqlite_ready: Database, control: FakeControl, tmp_path: Path
 ) -> None:

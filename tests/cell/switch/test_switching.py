@@ -252,6 +252,23 @@ async def test_a_committed_order_that_was_never_seen_proposed_is_caught_up_with(
 
 
 @in_a_loop
+async def test_what_is_called_committed_needs_the_commit_itself(cell: Cell) -> None:
+    """Else one row of control's database, edited by hand, would switch a cell before the others."""
+    await cell.lead()
+    cell.control.commits = False
+    cell.control.order(ONE)
+    await cell.apply()
+    cell.control.current, cell.control.proposed = 1, None
+    for _ in range(2):
+        with pytest.raises(DesiredMalformed, match="no commit"):
+            await cell.apply()
+    assert cell.generation == 0
+    cell.control.commit_at[1] = NOW
+    await cell.follow()
+    assert cell.generation == 1
+
+
+@in_a_loop
 async def test_what_control_has_not_heard_is_said_again(cell: Cell) -> None:
     await cell.lead()
     cell.control.order(ONE)

@@ -59,7 +59,7 @@ class Follower:
         """Follow control for ever, under `epoch`; begins with what was heard before the start."""
         known = await self._database.read(store.desired)
         self._latest, self._etag = known or "", ""
-        self._wish = None if known is None else _wish(known)
+        self._wish = None if known is None else _remembered(known)
         self._ask.set()
         self._news.set()
         try:
@@ -181,6 +181,15 @@ async def _waited(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+def _remembered(text: str) -> _Wish | None:
+    """The wish of a document that was kept; None where another version of this program kept it."""
+    try:
+        return _wish(text)
+    except SeatrialError as error:
+        _LOG.warning("what was heard before the start is not understood: %s", error)
+        return None
 
 
 def _wish(text: str) -> _Wish:

@@ -303,9 +303,12 @@ class Switcher:
 def read_desired(text: str) -> Desired:
     """The document in `text`; raises `DesiredMalformed`."""
     try:
-        return Desired.read(parse(text.encode()))
+        desired = Desired.read(parse(text.encode()))
     except (UnicodeEncodeError, SeatrialError) as error:
         raise DesiredMalformed(reason=str(error)) from None
+    if desired.committed is not None and desired.committed.commit is None:
+        raise DesiredMalformed(reason="it calls a generation committed that has no commit")
+    return desired
 
 
 def _examined(ordered: Ordered | None, standing: Standing, keyring: Keyring) -> Wanted:
