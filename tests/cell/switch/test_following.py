@@ -242,10 +242,12 @@ async def test_what_another_version_kept_of_control_does_not_stop_the_cell(
 ) -> None:
     at = SystemClock().now()
     await sqlite_ready.write(lambda connection: store.keep_desired(connection, '{"new": 1}', at))
-    async with control_at(Served(control=control)) as server:
-        async with running(sqlite_ready, control, url_of(server), tmp_path / "cell") as cell:
-            control.order(ONE)
-            await cell.until(lambda figures: figures.generation == 1)
+    async with (
+        control_at(Served(control=control)) as server,
+        running(sqlite_ready, control, url_of(server), tmp_path / "cell") as cell,
+    ):
+        control.order(ONE)
+        await cell.until(lambda figures: figures.generation == 1)
 
 
 @in_a_loop

@@ -15,7 +15,7 @@ from seatrial.cell.switch.verification import examined, judged, may_return
 from seatrial.contract.environments.profiles import rules_of
 from seatrial.contract.environments.rules import GateRule, Profile
 from seatrial.contract.evidence.statements import Verb
-from seatrial.contract.releases.closure import Closure
+from seatrial.contract.releases.closure import Active, Closure
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.switch.desired import Ordered
 from seatrial.kit.crypto.digests import Digest
@@ -25,6 +25,7 @@ from tests.contract.making import NOW, Crew, closure, release
 CREW = Crew()
 RING = CREW.keyring()
 ONE, TWO = release(prompt="one"), release(prompt="two")
+TOY = release(agent="toy")
 EMPTY = closure()
 FIRST, SECOND = closure([ONE]), closure([TWO])
 START = Standing(
@@ -45,8 +46,8 @@ def why(ordered: Ordered, standing: Standing = START, at: Any = NOW) -> Why | No
     order = examined(ordered, standing, RING)
     if isinstance(order, Refusal):
         return order.why
-    limits = {each.name: Limits() for each in (ONE, TWO)}
-    found = judged(order, ordered.evidence, standing, RING, limits, at)
+    known = {each.name: each for each in (ONE, TWO, TOY)}
+    found = judged(order, ordered.evidence, standing, RING, known, at)
     return None if found is None else found.why
 
 
@@ -177,6 +178,15 @@ def test_only_a_rollback_goes_back_without_proof() -> None:
     assert why(ordered(CREW, FIRST, SECOND, 3), LATER) is Why.GATES
 
 
+@pytest.mark.parametrize("name", ["support@1", "toy@1"])
+def test_no_agent_runs_what_is_anothers(name: str) -> None:
+    """A toy has every proof of its own, and may not answer in the name of what matters."""
+    swapped = Active(release=TOY.name, name=name)
+    after = FIRST.model_copy(update={"agents": {"support": swapped}})
+    made = ordered(CREW, after, EMPTY, evidence=proofs(CREW, after, EMPTY, [TOY]))
+    assert why(made) is Why.RELEASE
+
+
 def test_what_was_revoked_comes_back_by_no_road() -> None:
     barred = replace(LATER, revoked=frozenset({ONE.name}))
     assert why(back(), barred) is Why.REVOKED
@@ -216,10 +226,14 @@ def test_limits_are_read_from_the_release_itself() -> None:
     here = replace(START, closure=before)
     order = examined(ordered(CREW, after, before), here, RING)
     assert isinstance(order, Examined)
-    refused = judged(order, (), here, RING, {ONE.name: Limits()}, NOW)
+    refused = judged(order, (), here, RING, {ONE.name: ONE}, NOW)
     assert refused is not None
     assert "limits_set (support) unmet: not set: steps" in refused.reason
-    assert judged(order, (), here, RING, {ONE.name: Limits(steps=5)}, NOW) is None
+    bounded = release(prompt="one", limits=Limits(steps=5))
+    after = after.model_copy(update={"agents": closure([bounded]).agents})
+    order = examined(ordered(CREW, after, before), here, RING)
+    assert isinstance(order, Examined)
+    assert judged(order, (), here, RING, {bounded.name: bounded}, NOW) is None
 
 
 def test_rules_without_a_gate_let_nothing_in_but_what_is_coherent() -> None:

@@ -13,7 +13,7 @@ from seatrial.contract.evidence.keyring import Keyring
 from seatrial.contract.evidence.statements import Commit, Proposal, Verb
 from seatrial.contract.gates.decide import Switch, decide
 from seatrial.contract.gates.facts import gathered
-from seatrial.contract.releases.components import Limits
+from seatrial.contract.releases.release import Release
 from seatrial.contract.switch.desired import Ordered
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.dsse import EnvelopeUntrusted
@@ -70,7 +70,7 @@ def judged(
     evidence: Iterable[str],
     standing: Standing,
     keyring: Keyring,
-    limits: Mapping[Digest, Limits],
+    releases: Mapping[Digest, Release],
     now: datetime,
 ) -> Refusal | None:
     """Why `order` may not come into force here; None if it may.
@@ -82,13 +82,14 @@ def judged(
         evidence: envelopes.
         standing: of this cell.
         keyring: in force.
-        limits: of each release that changes, from documents verified by their digests.
+        releases: each one that changes, from a document verified by its digest.
         now: by this cell's clock. What is committed is judged by the time of its commit: when
             this cell catches up, an order may have lapsed since.
     """
-    found = revoked(order, standing)
+    found = revoked(order, standing) or _misnamed(order, releases)
     if found is not None or may_return(order, standing):
         return found
+    limits = {digest: release.limits for digest, release in releases.items()}
     try:
         facts = gathered((each.encode() for each in evidence), keyring, limits)
     except SeatrialError as error:  # a key of the keyring is none
@@ -116,6 +117,17 @@ def revoked(order: Examined, standing: Standing) -> Refusal | None:
         if active.release in standing.revoked:
             detail = f"{active.name} of {slug} was revoked"
             return refusal_of(order, Why.REVOKED, detail)
+    return None
+
+
+def _misnamed(order: Examined, releases: Mapping[Digest, Release]) -> Refusal | None:
+    """The refusal of an order by which an agent would run, under its name, what is another's."""
+    for slug, active in order.closure.agents.items():
+        release = releases.get(active.release)
+        owner = slug if release is None else release.manifest.agent
+        if owner != slug or active.name.partition("@")[0] != slug:
+            detail = f"{active.name} of {owner} would run as {slug}"
+            return refusal_of(order, Why.RELEASE, detail)
     return None
 
 

@@ -219,10 +219,9 @@ class Switcher:
             releases = await self._preparer.documents(each.release for each in changed)
         except SeatrialError as error:
             return await self._failed(order, Why.RELEASE, error, standing, epoch)
-        limits = {digest: release.limits for digest, release in releases.items()}
         now = self._clock.now()
         refusal = await asyncio.to_thread(
-            judged, order, ordered.evidence, standing, keyring, limits, now
+            judged, order, ordered.evidence, standing, keyring, releases, now
         )
         if refusal is not None:
             return await self._refused(refusal, standing, epoch)
