@@ -167,7 +167,7 @@ def _laid_in(rendering: Rendering, found: bytes) -> bytes:
     if rendering.name:
         return in_case_of(text, rendering.instead).encode()
     plain = [letter for letter in rendering.instead if letter.isalnum()]
-    if len(plain) == sum(letter.isalnum() for letter in text) and not rendering.instead.isalpha():
+    if rendering.shaped and len(plain) == sum(letter.isalnum() for letter in text):
         filled = iter(plain)
         return "".join(next(filled) if letter.isalnum() else letter for letter in text).encode()
     return rendering.instead.encode()

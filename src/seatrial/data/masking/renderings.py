@@ -14,9 +14,10 @@ from typing import Final
 from seatrial.data.masking import dates
 from seatrial.data.masking.pseudonyms import HIDDEN, REDACTED, Pseudonyms
 from seatrial.data.masking.shapes import Unfit
-from seatrial.data.rules.domain import Class, ColumnRule, Mask
+from seatrial.data.rules.domain import Class, ColumnRule, Format, Mask
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_SHAPED: Final = frozenset({Mask.PHONE, Mask.NUMBER, Mask.CARD, Mask.IBAN})
 _LONG_NUMBER: Final = re.compile(r"[0-9]{5,}")
 _NAMES: Final = frozenset({Mask.GIVEN_NAME, Mask.FAMILY_NAME, Mask.NAME})
 _SHORTEST_LOCAL: Final = 5  # characters of an e-mail address before its sign
@@ -33,12 +34,14 @@ class Rendering:
         instead: what is written in its place.
         scattered: whether separators may stand inside it.
         name: whether it is a name, whose case is kept and which may be a common word.
+        shaped: whether `instead` has the value's own shape, into which separators fit.
     """
 
     form: str
     instead: str
     scattered: bool = False
     name: bool = False
+    shaped: bool = False
 
 
 def renderings(
@@ -58,7 +61,7 @@ def renderings(
     if rule.mask in _NAMES:
         yield from _names(pseudonyms, rule, text, instead)
         return
-    yield from _forms(text, instead)
+    yield from _forms(text, instead, shaped=_keeps_shape(rule))
     if rule.mask is Mask.EMAIL and (at := text.find("@")) >= _SHORTEST_LOCAL:
         yield from _forms(text[:at], instead.partition("@")[0])
     if rule.mask is Mask.PHONE:
@@ -75,9 +78,14 @@ def _instead(pseudonyms: Pseudonyms, rule: ColumnRule, domain: str, value: objec
     return pseudonyms.text_mask(rule, domain)(str(value))
 
 
-def _forms(text: str, instead: str) -> Iterator[Rendering]:
+def _keeps_shape(rule: ColumnRule) -> bool:
+    return rule.mask in _SHAPED or (rule.mask is Mask.ID and rule.format is not Format.HASHED)
+
+
+def _forms(text: str, instead: str, *, shaped: bool = False) -> Iterator[Rendering]:
     for form in _spellings(text):
-        yield Rendering(form=form, instead=instead, scattered=_may_be_scattered(form))
+        scattered = _may_be_scattered(form)
+        yield Rendering(form=form, instead=instead, scattered=scattered, shaped=shaped)
 
 
 def _names(
@@ -109,14 +117,14 @@ def _may_be_scattered(form: str) -> bool:
 def _dates(rule: ColumnRule, day: date, days: int) -> Iterator[Rendering]:
     then = day.replace(month=1, day=1) if rule.mask is Mask.YEAR else dates.earlier(day, days)
     for form, instead in zip(dates.renderings(day), dates.renderings(then), strict=True):
-        yield Rendering(form=form, instead=instead, scattered=True)
+        yield Rendering(form=form, instead=instead, scattered=True, shaped=True)
 
 
 def _short_phone(text: str, instead: str) -> Iterator[Rendering]:
     """A number without its country's code."""
     digits, masked = _digits(text), _digits(instead)
     if len(digits) > 10:
-        yield Rendering(form=digits[-10:], instead=masked[-10:], scattered=True)
+        yield Rendering(form=digits[-10:], instead=masked[-10:], scattered=True, shaped=True)
 
 
 def _numbers(text: str, instead: str) -> Iterator[Rendering]:

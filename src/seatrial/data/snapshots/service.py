@@ -23,6 +23,7 @@ from seatrial.data.snapshots.domain import (
 )
 from seatrial.data.snapshots.writing import digest_of
 from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.crypto.dsse import Envelope
 from seatrial.kit.crypto.signing import VerifyKey
 from seatrial.kit.crypto.statements import Statement, verify_statement
 
@@ -95,6 +96,20 @@ def read_verdict(snapshot: Path, trusted: Collection[VerifyKey]) -> Verdict:
     if not same or statement.predicate_type != VERDICT_TYPE:
         raise SnapshotAltered(path=str(snapshot), reason="its verdict is of another snapshot")
     return Verdict(report=dict(statement.predicate), signers=signed.signers)
+
+
+def read_report(snapshot: Path) -> dict[str, Any]:
+    """What the verdict says, whoever signed it: to be looked at, not to be trusted.
+
+    Raises:
+        SnapshotUnverified: there is none.
+        EnvelopeMalformed, StatementMalformed: it is no verdict.
+    """
+    try:
+        content = (snapshot / VERDICT).read_bytes()
+    except FileNotFoundError:
+        raise SnapshotUnverified(path=str(snapshot)) from None
+    return dict(Statement.parse(Envelope.parse(content).payload).predicate)
 
 
 def admitted(snapshot: Path, trusted: Collection[VerifyKey]) -> Manifest:

@@ -47,7 +47,7 @@ class Comparison:
                 continue
             earlier = old.get(path, (rule, []))[1]
             if rule.kind in _HIDDEN:
-                self._same[path] += len(_hidden(values) & _hidden(earlier))
+                self._same[path] += _unchanged(values, earlier)
             if rule.kind is Class.KEEP:
                 self._look(path, values)
             if rule.unfit == "fail" and [*map(_kind, values)] != [*map(_kind, earlier)]:
@@ -105,16 +105,19 @@ def _by_path(found: list[Leaf]) -> dict[str, tuple[ColumnRule | None, list[Any]]
     return grouped
 
 
-def _hidden(values: list[Any]) -> set[Any]:
-    """The values that say something: whole numbers and texts that are not empty."""
-    return {
-        value.strip() if isinstance(value, str) else value
-        for value in values
-        if value is not None
-        and not isinstance(value, bool)
-        and str(value).strip()
-        and value not in (0, "[secret]", "[redacted]")
-    }
+def _unchanged(values: list[Any], earlier: list[Any]) -> int:
+    """How many values stand where they stood; of lists that grew or shrank, anywhere."""
+    if len(values) == len(earlier):
+        return sum(v == e and _tells(v) for v, e in zip(values, earlier, strict=True))
+    before = set(map(repr, earlier))
+    return sum(repr(v) in before and _tells(v) for v in values)
+
+
+def _tells(value: object) -> bool:
+    """Whether a value says something of somebody: not if it is empty, or what masks put there."""
+    if value is None or isinstance(value, bool):
+        return False
+    return str(value).strip() not in {"", "0", "0.0", "[secret]", "[redacted]"}
 
 
 def _kind(value: object) -> str:

@@ -1,0 +1,1 @@
+"""Proposes rules from data, and tells when the data have drifted from their rules."""
