@@ -21,6 +21,7 @@ from seatrial.cell.journal.store import HISTORY as JOURNAL
 from seatrial.cell.llms.domain import Dialect, Provider
 from seatrial.cell.llms.service.calls import ModelCalls, Surroundings
 from seatrial.cell.llms.service.figures import ModelFigures
+from seatrial.cell.llms.service.price_table import loaded
 from seatrial.cell.llms.service.prices import Prices
 from seatrial.contract.releases.components import Code, Model, component
 from seatrial.contract.releases.release import Release, assemble
@@ -118,7 +119,7 @@ async def _serve() -> None:
                 journal=journal,
                 secrets=secrets,
                 releases=releases,
-                prices=Prices(clock),
+                prices=Prices(clock, loaded),
                 figures=ModelFigures(),
                 clock=clock,
             )

@@ -1,5 +1,6 @@
 """The rooms of one cell, joined: each is made when it is first asked for."""
 
+import importlib
 import random
 from collections.abc import Collection, Coroutine, Iterator, Mapping
 from dataclasses import replace
@@ -7,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
@@ -67,6 +68,8 @@ from seatrial.main.process import (
     Frame,
 )
 from seatrial.main.settings import CellSettings, ModelsSection
+
+_PRICES: Final = "seatrial.cell.llms.service.price_table"
 
 
 class CellRooms:
@@ -258,7 +261,7 @@ class CellRooms:
                 journal=self._journal,
                 secrets=self.vault.secret,
                 releases=self._releases.release,
-                prices=Prices(clock),
+                prices=Prices(clock, _price_table),
                 figures=self._model_figures,
                 clock=clock,
             )
@@ -434,6 +437,12 @@ def _providers(models: ModelsSection) -> Mapping[str, Provider]:
         for name, _, url in compatible
     )
     return providers([*known, *more])
+
+
+def _price_table() -> tuple[Any, Any]:
+    """Imported when the first release that pins a model is warmed: 0.4 s and 30 MB."""
+    table: tuple[Any, Any] = importlib.import_module(_PRICES).loaded()
+    return table
 
 
 def _counts(counts: RunCounts) -> Counts:

@@ -19,6 +19,7 @@ from seatrial.cell.llms.domain import Dialect
 from seatrial.cell.llms.domain import Provider as Known
 from seatrial.cell.llms.service.calls import CallBounds, ModelCalls, Surroundings
 from seatrial.cell.llms.service.figures import ModelFigures
+from seatrial.cell.llms.service.price_table import loaded
 from seatrial.cell.llms.service.prices import Prices
 from seatrial.contract.releases.components import Code, Limits, Model, Prompt, component
 from seatrial.contract.releases.release import Release, assemble
@@ -166,7 +167,7 @@ async def inside(
             journal=journal,
             secrets=secrets,
             releases=releases,
-            prices=Prices(CLOCK),
+            prices=Prices(CLOCK, loaded),
             figures=figures,
             clock=CLOCK,
             bounds=bounds,

@@ -33,6 +33,7 @@ from seatrial.cell.llms.domain import (
 from seatrial.cell.llms.headers import to_agent, to_provider
 from seatrial.cell.llms.service.calls import ModelCalls
 from seatrial.cell.llms.service.listening import while_listening
+from seatrial.cell.llms.service.price_table import loaded
 from seatrial.cell.llms.service.prices import Prices
 from seatrial.cell.llms.service.providers import providers
 from seatrial.cell.llms.usage import StreamReader, of_body
@@ -256,7 +257,7 @@ def test_anthropics_address_may_be_written_as_its_own_clients_take_it(written: s
 def test_a_price_is_the_tables_whether_it_has_steps_or_not(provider: str, model: str) -> None:
     from genai_prices import Usage, calc_price  # noqa: PLC0415 - 0.4 s that other tests can spare
 
-    prices = Prices(VirtualClock(datetime.now(UTC)))
+    prices = Prices(VirtualClock(datetime.now(UTC)), loaded)
 
     async def cost(tokens: Tokens) -> float | None:
         return await prices.cost(provider, model, tokens)
@@ -269,7 +270,7 @@ def test_a_price_is_the_tables_whether_it_has_steps_or_not(provider: str, model:
 
 
 def test_a_model_without_a_price_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    prices = Prices(VirtualClock(NOON))
+    prices = Prices(VirtualClock(NOON), loaded)
 
     async def ask() -> list[float | None]:
         return [await prices.cost("openai", "no-such", Tokens(input=1, output=1)) for _ in "ab"]
@@ -280,8 +281,8 @@ def test_a_model_without_a_price_is_told_once(caplog: pytest.LogCaptureFixture) 
 
 
 def test_no_table_of_prices_is_loaded_where_no_model_is_pinned() -> None:
-    async def loaded(*models: Model) -> bool:
-        prices = Prices(VirtualClock(NOON))
+    async def is_loaded(*models: Model) -> bool:
+        prices = Prices(VirtualClock(NOON), loaded)
         around: Any = SimpleNamespace(prices=prices)
         release: Any = SimpleNamespace(models=models)
         ModelCalls(around).expect(release)
@@ -290,8 +291,8 @@ def test_no_table_of_prices_is_loaded_where_no_model_is_pinned() -> None:
             await waiting
         return waiting is not None
 
-    assert not asyncio.run(loaded())
-    assert asyncio.run(loaded(Model(provider="openai", model="m")))
+    assert not asyncio.run(is_loaded())
+    assert asyncio.run(is_loaded(Model(provider="openai", model="m")))
 
 
 def _client(leaves: asyncio.Event) -> Callable[[], Any]:

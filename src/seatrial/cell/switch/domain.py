@@ -60,7 +60,7 @@ class KeyringForked(Denied):
 
     code = "keyring_forked"
     cause = "The root key signed two different keyrings under one version."
-    remedy = "The first one stays in force. Sign a keyring with a higher version."
+    remedy = "Sign a keyring with a higher version; until then the first one stays in force."
 
 
 class BlobAltered(BadUpstream):

@@ -98,6 +98,14 @@ def _releases(
     service: Catalog, database: Database, guard: Guard, reader: Dependency, activity: Activity
 ) -> APIRouter:
     routes = APIRouter(tags=["releases"])
+    _lists(routes, service, database, guard, activity)
+    _single(routes, service, database, guard, reader, activity)
+    return routes
+
+
+def _lists(
+    routes: APIRouter, service: Catalog, database: Database, guard: Guard, activity: Activity
+) -> None:
     deployer = Depends(guard(Permission.DEPLOY))
     known = Depends(guard(Permission.READ))
 
@@ -147,6 +155,17 @@ def _releases(
 
         return await database.read(found)
 
+
+def _single(
+    routes: APIRouter,
+    service: Catalog,
+    database: Database,
+    guard: Guard,
+    reader: Dependency,
+    activity: Activity,
+) -> None:
+    known = Depends(guard(Permission.READ))
+
     @routes.get("/v1/releases/{ref}", response_model_exclude_none=True)
     async def get_release(ref: str, caller: Annotated[Caller, Depends(reader)]) -> ReleaseAnswer:
         """Show a release by `agent@number` or digest, with all that belongs to it."""
@@ -178,8 +197,6 @@ def _releases(
             return Difference(before=old, after=new, components=_components(changes))
 
         return await database.read(found)
-
-    return routes
 
 
 def _components(changes: Iterable[ComponentChange]) -> tuple[ComponentDifference, ...]:

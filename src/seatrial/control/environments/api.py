@@ -1,7 +1,7 @@
 """Enrolment and the keyring over HTTP."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
@@ -56,6 +56,23 @@ def router(
         del caller
         return Enrolments(enrolments=await service.enrolments())
 
+    _keys(routes, service, database, admin, reader)
+
+    @routes.get("/v1/keys")
+    async def get_keys() -> Keys:
+        """Name control's keys and the pinned root keys, for comparing fingerprints."""
+        return Keys(control=tuple(control), roots=service.roots)
+
+    return routes
+
+
+def _keys(
+    routes: APIRouter,
+    service: Environments,
+    database: Database,
+    admin: Any,  # noqa: ANN401 - a dependency of FastAPI, which has no type of its own
+    reader: Dependency,
+) -> None:
     @routes.put("/v1/keyring")
     async def put_keyring(
         request: SignedKeyring, caller: Annotated[Caller, admin]
@@ -72,10 +89,3 @@ def router(
         if found is None:
             raise KeyringMissing
         return SignedKeyring(envelope=found[1])
-
-    @routes.get("/v1/keys")
-    async def get_keys() -> Keys:
-        """Name control's keys and the pinned root keys, for comparing fingerprints."""
-        return Keys(control=tuple(control), roots=service.roots)
-
-    return routes

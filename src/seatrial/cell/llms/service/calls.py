@@ -157,21 +157,9 @@ class ModelCalls:
         body = await read_body(scope, exchange.receive, limit=self._around.bounds.request)
         ledger = await self._around.journal.ledger(caller.run, caller.attempt)
         wanted = asked(body)
-        intent = Intent(
-            kind=CallKind.MODEL,
-            name=wanted.model,
-            provider=None,
-            route=f"/v1{route}",
-            started=self._around.clock.now(),
-            request_digest=str(Digest.of(body)),
-            request_bytes=len(body),
-        )
+        intent = self._intent(route, wanted.model, body)
         try:
-            pins = pins or await self.pins(caller.release)
-            known = self._around.providers
-            provider = chosen(self._around.environment, pins, known, route, wanted.model)
-            refuse_spent(pins.limits, ledger.totals.calls, ledger.totals.cost_usd)
-            key = None if provider.secret is None else await self._around.secrets(provider.secret)
+            provider, key = await self._allowed(caller, route, wanted.model, pins, ledger)
         except SeatrialError as error:
             await self._write_refusal(ledger, intent, error, arrived)
             raise
@@ -194,6 +182,33 @@ class ModelCalls:
         )
         told = await passing.run(request, exchange.receive, exchange.send)
         self._compare(caller, provider, wanted.model, told)
+
+    def _intent(self, route: Route, model: str, body: bytes) -> Intent:
+        return Intent(
+            kind=CallKind.MODEL,
+            name=model,
+            provider=None,
+            route=f"/v1{route}",
+            started=self._around.clock.now(),
+            request_digest=str(Digest.of(body)),
+            request_bytes=len(body),
+        )
+
+    async def _allowed(
+        self,
+        caller: SlotIdentity,
+        route: Route,
+        model: str,
+        pins: Pins | None,
+        ledger: Ledger,
+    ) -> tuple[Provider, str | None]:
+        """Who serves the call, and with which key; raises what refuses it."""
+        held = pins or await self.pins(caller.release)
+        provider = chosen(self._around.environment, held, self._around.providers, route, model)
+        refuse_spent(held.limits, ledger.totals.calls, ledger.totals.cost_usd)
+        if provider.secret is None:
+            return provider, None
+        return provider, await self._around.secrets(provider.secret)
 
     async def _write_refusal(
         self, ledger: Ledger, intent: Intent, error: SeatrialError, arrived: float

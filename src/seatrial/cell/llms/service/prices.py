@@ -26,10 +26,15 @@ class Prices:
     """Prices by provider and model.
 
     The table takes 0.4 s and 30 MB, so it is loaded in a thread, and only where models are called.
+
+    Args:
+        clock: for the age of what is known.
+        load: `price_table.loaded`, imported when it is called.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, load: Callable[[], tuple[Any, Any]]) -> None:
         self._clock = clock
+        self._load_table = load
         self._known: dict[tuple[str, str], tuple[float, _Price]] = {}
         self._table: Any = None
         self._loading: asyncio.Task[Any] | None = None
@@ -37,7 +42,7 @@ class Prices:
     def warm(self) -> None:
         """Begin to load the table, if nobody has."""
         if self._table is None and self._loading is None:
-            self._loading = asyncio.create_task(asyncio.to_thread(_loaded))
+            self._loading = asyncio.create_task(asyncio.to_thread(self._load_table))
 
     async def cost(self, provider: str, model: str, tokens: Tokens) -> float | None:
         """USD for `tokens`; None where the table does not know the model."""
@@ -123,10 +128,3 @@ def _straight(price: _Price) -> _Price | None:
 
 def _unknown(_tokens: Tokens) -> None:
     return None
-
-
-def _loaded() -> tuple[Any, Any]:
-    import genai_prices  # noqa: PLC0415 - a process that calls no model need not pay for it
-    from genai_prices import data_snapshot  # noqa: PLC0415 - as above
-
-    return data_snapshot.get_snapshot(), genai_prices.Usage

@@ -106,7 +106,7 @@ class LeaseExpired(Failed):
 
     code = "lease_expired"
     cause = "It was killed, was stopped for too long, or lost the database."
-    remedy = "It was tried again as often as its limits allow; redrive it once the cause is gone."
+    remedy = "Redrive it once the cause is gone; it was tried as often as its limits allow."
 
 
 class WorkerStopped(Failed):
