@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from seatrial.contract.environments.profiles import rules_of
 from seatrial.contract.environments.rules import GateRule, Profile, Rules
-from seatrial.contract.evidence.keyring import Keyring
+from seatrial.contract.evidence.keyring import Keyring, Person, Role
 from seatrial.contract.evidence.statements import Verb
 from seatrial.contract.gates.decide import Standing, Switch, Verdict, decide
 from seatrial.contract.gates.facts import gathered
 from seatrial.contract.releases.closure import Closure
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.releases.release import Release
+from seatrial.kit.crypto.signing import SigningKey
 from tests.contract.making import NOW, Crew, closure, release
 
 _CREW = Crew()
@@ -96,6 +97,43 @@ def test_somebody_else_may_not_claim_to_be_the_author_to_set_the_author_free() -
     evidence = [*_enough(Profile.TEAM), _CREW.provenance(_RELEASE, _CREW.releaser)]
     evidence[1] = _CREW.order(after, before, _CREW.author)
     assert not _verdict(evidence, profile=Profile.TEAM).met
+
+
+def _ring(*more: Person) -> Keyring:
+    return _KEYRING.model_copy(update={"people": (*_KEYRING.people, *more)})
+
+
+def _person(name: str, key: SigningKey, *roles: Role) -> Person:
+    return Person(name=name, key=key.verify_key.id, roles=roles)
+
+
+def test_a_second_key_makes_nobody_a_second_person() -> None:
+    """Neither for the author, who may not approve, nor for one who approves twice."""
+    before = closure(profile=Profile.TEAM)
+    after = closure([_RELEASE], profile=Profile.TEAM)
+    phone = SigningKey.generate()
+    evidence = _enough(Profile.TEAM)
+    evidence[1] = _CREW.order(after, before, phone)
+    ring = _ring(_person("Ada", phone, Role.RELEASER))
+    assert not _verdict(evidence, profile=Profile.TEAM, keyring=ring).met
+    ring = _ring(_person("Tim", phone, Role.RELEASER))
+    assert _verdict(evidence, profile=Profile.TEAM, keyring=ring).met
+
+    two = GateRule(gate="signed_order", terms={"roles": ["releaser"], "count": 2})
+    before = before.model_copy(update={"rules": before.rules.model_copy(update={"gates": (two,)})})
+    after = after.model_copy(update={"rules": before.rules})
+    order = _CREW.order(after, before, _CREW.releaser, phone)
+    for name, met in (("Grace", False), ("Tim", True)):
+        facts = gathered([order], _ring(_person(name, phone, Role.RELEASER)), {})
+        switch = Switch(verb=Verb.PROMOTE, base=before.digest, before=before, after=after, at=NOW)
+        assert decide(switch, facts).met is met
+
+
+def test_somebody_without_a_role_is_no_author() -> None:
+    evidence = _enough(Profile.SOLO)
+    evidence[0] = _CREW.provenance(_RELEASE, _CREW.stranger)
+    assert not _verdict(evidence, keyring=_ring(_person("Eve", _CREW.stranger))).met
+    assert _verdict(evidence, keyring=_ring(_person("Eve", _CREW.stranger, Role.AUTHOR))).met
 
 
 def test_a_lapsed_order_counts_for_nothing() -> None:

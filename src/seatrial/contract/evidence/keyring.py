@@ -65,7 +65,8 @@ class Person(Document):
     """Somebody who signs.
 
     Attributes:
-        name: for people.
+        name: for people. Keys under one name are one person's: they count once, and what is not
+            open to an author is open to none of the author's keys.
         key: Ed25519.
         roles: what the signature may be for.
     """

@@ -160,8 +160,7 @@ class _LimitTerms(Document):
 def _provenance(switch: Switch, facts: Facts, _: _NoTerms) -> list[GateResult]:
     results = []
     for slug, active in _changed(switch).items():
-        known = facts.authors(active.release)
-        met = bool(known)
+        met = any(person.roles for person in facts.authors(active.release))
         results.append(
             GateResult(
                 gate="provenance",
@@ -169,27 +168,28 @@ def _provenance(switch: Switch, facts: Facts, _: _NoTerms) -> list[GateResult]:
                 standing=Standing.MET if met else Standing.UNMET,
                 reason="its author signed where it comes from"
                 if met
-                else "nobody on the keyring signed where it comes from",
-                remedy="" if met else "Deploy it again with a key that is on the keyring.",
+                else "nobody with a role on the keyring signed where it comes from",
+                remedy="" if met else "Deploy it again with a key that has a role on the keyring.",
             )
         )
     return results or [_nothing("provenance")]
 
 
 def _signed_order(switch: Switch, facts: Facts, terms: _OrderTerms) -> list[GateResult]:
-    barred = (
-        {key for active in _changed(switch).values() for key in facts.authors(active.release)}
-        if terms.other_than_author
-        else set()
-    )
-    fit = [order for order in facts.orders if _fits(order, switch)]
+    authors = {
+        person.name
+        for active in _changed(switch).values()
+        for person in facts.authors(active.release)
+    }
+    # By name, not by key: whoever has two keys on the keyring is still one person.
     signers = {
-        person.key: person.name
-        for signed in fit
+        person.name
+        for signed in facts.orders
+        if _fits(signed, switch)
         for person in signed.people
         if not set(person.roles).isdisjoint(terms.roles)
     }
-    counted = sorted(name for key, name in signers.items() if key not in barred)
+    counted = sorted(signers - authors if terms.other_than_author else signers)
     met = len(counted) >= terms.count
     roles = " or ".join(terms.roles)
     if met:

@@ -67,10 +67,10 @@ class Facts:
                 newest[each.facts.cell] = each.facts
         return tuple(newest[cell] for cell in sorted(newest))
 
-    def authors(self, release: Digest) -> frozenset[str]:
-        """Keys of those who signed where the release comes from."""
+    def authors(self, release: Digest) -> frozenset[Person]:
+        """Those who signed where the release comes from."""
         return frozenset(
-            person.key
+            person
             for origin in self.origins
             if origin.release == release
             for person in origin.authors
