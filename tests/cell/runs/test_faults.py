@@ -19,6 +19,7 @@ from seatrial.kit.database.database import Database
 from tests.cell.runs.child import slow
 from tests.cell.runs.stage import Scripted, Stage, asked, made, release, until
 from tests.kit.leases.looped import in_a_loop
+from tests.servers import postgres
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 POINTS: Final = ("runs.accept.after", "runs.claim.after", "runs.finish.before", "runs.finish.after")
@@ -202,3 +203,25 @@ async def test_three_processes_and_a_kill_begin_no_attempt_twice(
             )
             assert counts.succeeded == 60
             await until(lambda: runs.active == 0)
+
+
+@in_a_loop
+async def test_runs_outlive_a_crash_of_the_database_server() -> None:
+    with (
+        postgres.private("runs") as server,
+        server.database() as name,
+        Database.open(server.url(name)) as database,
+    ):
+        stage = Stage(made(database), hosts=Scripted(script=slow))
+        async with stage.working() as runs:
+            ids = [(await runs.accept(asked(0.4))).run.id for _ in range(5)]
+            await until(lambda: len(stage.hosts.requests) == 5)
+            server.kill()
+            await asyncio.sleep(0.6)  # they end while nothing can be written
+            await asyncio.to_thread(server.resume)
+            ended = [await whole(runs, each) for each in ids]
+            assert {run.state for run in ended} == {RunState.SUCCEEDED}
+            counts = await database.read(
+                lambda connection: runs.counts(connection, release("support@1"))
+            )
+            assert counts.succeeded == 5

@@ -13,6 +13,7 @@ from seatrial.cell.hosts.domain import (
     BundleMissing,
     HostExited,
     HostsClosed,
+    HostStopped,
     HostTimedOut,
     HostUnstartable,
     InterpreterMissing,
@@ -82,6 +83,7 @@ _PASSING: Final = frozenset(
         # The host died, was not to be had, or took too long.
         HostExited.code,
         HostsClosed.code,
+        HostStopped.code,
         HostTimedOut.code,
         HostUnstartable.code,
         RunTimedOut.code,
