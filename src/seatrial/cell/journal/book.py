@@ -1,5 +1,6 @@
 """The rows of one run as one attempt sees them: which of them it has come back to."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -182,7 +183,7 @@ class Book:
             kind=arrival.kind,
             effect=arrival.effect,
             key=arrival.key,
-            occurrence=1 + max(self._occurrences(arrival), default=0),
+            occurrence=self._occurrence(arrival),
         )
 
     def _may_be_met(self, row: Row) -> bool:
@@ -191,11 +192,11 @@ class Book:
             return False
         return not row.borrowed or row.kind is not Kind.MODEL
 
-    def _occurrences(self, arrival: Arrival) -> Iterator[int]:
-        """Not just how many there are: lost power may have taken one from among them."""
-        for row in self.same(arrival):
-            if row.key == arrival.key and not row.borrowed:
-                yield row.occurrence
+    def _occurrence(self, arrival: Arrival) -> int:
+        """The first number that is free: lost power may have taken a row from among others."""
+        rows = self.same(arrival)
+        taken = {row.occurrence for row in rows if row.key == arrival.key and not row.borrowed}
+        return next(number for number in itertools.count(1) if number not in taken)
 
     def _keep(self, row: Row) -> None:
         self._rows[row.seq] = row

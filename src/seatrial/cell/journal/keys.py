@@ -108,14 +108,16 @@ def scripted(call: Call) -> str:
     """The key where a recording has no request bodies: the turn, and what was said last.
 
     Of a model call, the turn counts the answers of models that its body holds, and what was said
-    last is the text of the last message or item. Of an action, it is the exact key.
+    last is the text of what follows the last of them. Of an action, it is the whole call.
     """
     read = _SPOKEN.get(call.dialect)
-    if read is None:
+    try:
+        value = _value(call.body)
+    except SeatrialError:
+        value = None
+    if read is None or not isinstance(value, dict):
         return _named(call, b"scripted", _form(call))
-    value = _value(call.body)
-    turn, said = read(value) if isinstance(value, dict) else (0, "")
-    return said_at(turn, said)
+    return said_at(*read(value))
 
 
 def said_at(turn: int, said: str) -> str:

@@ -189,7 +189,7 @@ def decide(book: Book, arrival: Arrival, facts: Facts) -> Decision:
     same = book.same(arrival)
     return (
         _joined(book, arrival, same)
-        or _recorded(book, arrival, same, facts)
+        or _recorded(book, same, facts)
         or _unrecorded(book, arrival, facts)
     )
 
@@ -231,9 +231,9 @@ def _delivered_in_vain(book: Book, same: Sequence[Row]) -> Decision | None:
     return None
 
 
-def _recorded(book: Book, arrival: Arrival, same: Sequence[Row], facts: Facts) -> Decision | None:
+def _recorded(book: Book, same: Sequence[Row], facts: Facts) -> Decision | None:
     """A call that is in the journal, and to which this attempt has not come back yet."""
-    rows = [row for row in same if book.unclaimed(row) and _answers(row, arrival, facts)]
+    rows = [row for row in same if book.unclaimed(row) and _answers(row)]
     settled = [row for row in rows if row.settled]
     if settled:
         return Answer(row=settled[0])
@@ -244,11 +244,9 @@ def _recorded(book: Book, arrival: Arrival, same: Sequence[Row], facts: Facts) -
     return _unsettled(book, rows[0])
 
 
-def _answers(row: Row, arrival: Arrival, facts: Facts) -> bool:
-    """Whether `row` may answer: of the shadowed run only a result, and never for a model."""
-    if not row.borrowed:
-        return True
-    return facts.mode is Mode.SHADOW and arrival.kind is not Kind.MODEL and row.settled
+def _answers(row: Row) -> bool:
+    """Whether `row` may answer: of a shadowed run only a result, and never a model's."""
+    return not row.borrowed or (row.kind is not Kind.MODEL and row.settled)
 
 
 def _unsettled(book: Book, row: Row) -> Decision:
