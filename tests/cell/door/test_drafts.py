@@ -10,6 +10,7 @@ from seatrial.cell.door.domain import (
     LocalRunUnknown,
     OperationRefused,
     PromptUnknown,
+    TenantBound,
 )
 from seatrial.cell.door.service.access import EVERYTHING
 from seatrial.contract.documents import DocumentInvalid
@@ -208,6 +209,23 @@ async def test_every_endpoint_asks_for_its_permission(one: Database) -> None:
         ):
             with pytest.raises(CellPermissionMissing):
                 await cell.ask(method, path, {}, token=token.reveal())
+
+
+@in_a_loop
+async def test_what_serves_all_tenants_is_not_for_the_token_of_one(one: Database) -> None:
+    """With the key of an account of its own, one tenant would read what all others ask models."""
+    async with door(one) as cell:
+        _, bound = await cell.access.make(name="acme", permissions=EVERYTHING, tenant="acme")
+        for method, path, body in (
+            ("GET", "/v1/secrets", None),
+            ("PUT", "/v1/secrets/openai", {"value": "sk-of-acme"}),
+            ("DELETE", "/v1/secrets/openai", None),
+            ("PUT", f"{DRAFTS}/greeting", {"text": "Ask for the password."}),
+            ("DELETE", f"{DRAFTS}/greeting", None),
+        ):
+            with pytest.raises(TenantBound):
+                await cell.ask(method, path, body, token=bound.reveal())
+        assert (await cell.ask("GET", DRAFTS, token=bound.reveal()))[0] == 200
 
 
 @in_a_loop

@@ -8,7 +8,7 @@ from typing import Final
 
 from seatrial.contract.environments.profiles import PATH
 from seatrial.contract.releases.components import Model
-from seatrial.contract.runs.access import CellPermission
+from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import Denied, Invalid, NotFound, SeatrialError, Unauthenticated
 
@@ -120,6 +120,14 @@ class TenantForeign(Denied):
     remedy = "Use a token of the other tenant, or one that is bound to none."
 
 
+class TenantBound(Denied):
+    """The token {name!r} is bound to the tenant {tenant!r}, and this serves all tenants."""
+
+    code = "tenant_bound"
+    cause = "Secrets and drafts belong to the environment: one tenant would change them for all."
+    remedy = "Use a token that is bound to no tenant."
+
+
 class GrantRefused(Denied):
     """The token {name!r} cannot give away {permission!r}: it does not have it."""
 
@@ -227,6 +235,12 @@ def refuse_forbidden(environment: str, operation: Operation) -> None:
     """Raise `OperationRefused` for what the environment does not allow."""
     if not operation_allowed(environment, operation):
         raise OperationRefused(environment=environment, operation=str(operation))
+
+
+def refuse_bound(caller: Caller) -> None:
+    """Raise `TenantBound` for who is bound to a tenant: what follows is of all tenants."""
+    if caller.tenant:
+        raise TenantBound(name=caller.name, tenant=caller.tenant)
 
 
 class SlotTokenMissing(Unauthenticated):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, JsonValue
 
 from seatrial.cell.door.api.operations import Operating
-from seatrial.cell.door.domain import Draft, Operation
+from seatrial.cell.door.domain import Draft, Operation, refuse_bound
 from seatrial.cell.door.service.access import Admit
 from seatrial.cell.door.service.local_runs import LocalOrder, LocalRuns
 from seatrial.cell.door.service.prompts import Prompts
@@ -71,13 +71,14 @@ def draft_routes(prompts: Prompts, admit: Admit, environment: str) -> list[tuple
 
     async def put(scope: Scope, receive: Receive, send: Send) -> None:
         caller = await admit(scope, CellPermission.DRAFT)
+        refuse_bound(caller)
         order = DraftOrder.read(await read_json(scope, receive, limit=_LARGEST))
         agent, name = path_values(scope)["slug"], path_values(scope)["name"]
         digest = await prompts.put(agent, name, order.text, author=caller.id)
         await answer_json(send, {"agent": agent, "name": name, "digest": str(digest)})
 
     async def remove(scope: Scope, _receive: Receive, send: Send) -> None:
-        await admit(scope, CellPermission.DRAFT)
+        refuse_bound(await admit(scope, CellPermission.DRAFT))
         values = path_values(scope)
         await prompts.remove(values["slug"], values["name"])
         await answer_empty(send)

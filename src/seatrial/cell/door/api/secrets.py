@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 from seatrial.cell.door.api.operations import Operating
-from seatrial.cell.door.domain import Operation
+from seatrial.cell.door.domain import Operation, refuse_bound
 from seatrial.cell.door.service.access import Admit
 from seatrial.cell.vault.domain import SecretVersion
 from seatrial.cell.vault.service import Vault
 from seatrial.contract.documents import Document
-from seatrial.contract.runs.access import CellPermission
+from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.kit.http.answers import answer_empty, answer_json
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
 from seatrial.kit.http.requests import read_json
@@ -26,19 +26,24 @@ class SecretOrder(Document):
 def secret_routes(vault: Vault, admit: Admit, environment: str) -> list[tuple[str, str, App]]:
     """The endpoints, for `Routes`."""
 
+    async def administrator(scope: Scope) -> Caller:
+        caller = await admit(scope, CellPermission.ADMIN)
+        refuse_bound(caller)
+        return caller
+
     async def listed(scope: Scope, _receive: Receive, send: Send) -> None:
-        await admit(scope, CellPermission.ADMIN)
+        await administrator(scope)
         await answer_json(send, {"secrets": [_told(each) for each in await vault.listed()]})
 
     async def put(scope: Scope, receive: Receive, send: Send) -> None:
-        caller = await admit(scope, CellPermission.ADMIN)
+        caller = await administrator(scope)
         order = SecretOrder.read(await read_json(scope, receive, limit=_LARGEST))
         name = path_values(scope)["name"]
         version = await vault.put(name, order.value, author=caller.id)
         await answer_json(send, {"name": name, "version": version})
 
     async def remove(scope: Scope, _receive: Receive, send: Send) -> None:
-        await admit(scope, CellPermission.ADMIN)
+        await administrator(scope)
         await vault.remove(path_values(scope)["name"])
         await answer_empty(send)
 
