@@ -70,11 +70,11 @@ def person(number: int) -> dict[str, Any]:
             "plan": "free"}  # fmt: skip
 
 
-def masked(source: Path, of: Rules, snapshot: Path, **more: Any) -> Manifest:
+def masked(source: Path | str, of: Rules, snapshot: Path, **more: Any) -> Manifest:
     return mask(Order(**{"source": str(source), "rules": of, "path": snapshot, "key": KEY, **more}))
 
 
-def verified(source: Path, of: Rules, snapshot: Path) -> Report:
+def verified(source: Path | str, of: Rules, snapshot: Path) -> Report:
     return verify(str(source), of, snapshot, key=SIGNER, clock=SystemClock())
 
 

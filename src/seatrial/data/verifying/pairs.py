@@ -1,5 +1,6 @@
 """Source and output side by side: the same record of both, in their order."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,14 @@ class Pairs:
             before = _only(before, np.fromfile(self._snapshot / entry.kept, dtype="<u8"))
         after = _records(opened(self._snapshot / entry.file, kind=entry.format, largest=1 << 30))
         count = 0
-        for pair in zip(before, after, strict=False):
+        for was, now in itertools.zip_longest(before, after):
+            if was is None or now is None:
+                reason = f"{table} and its source do not have the same number of records"
+                raise SnapshotAltered(path=str(self._snapshot), reason=reason)
             count += 1
-            yield pair
-        if count != entry.records or next(before, None) or next(after, None):
-            reason = f"{table} and its source do not have the same number of records"
+            yield was, now
+        if count != entry.records:
+            reason = f"{table} has {count} records, not {entry.records} as its manifest says"
             raise SnapshotAltered(path=str(self._snapshot), reason=reason)
 
 

@@ -67,13 +67,13 @@ class DatabaseTable:
         self.shown = shown
         self._engine = engine
         self._table = Table(name, MetaData(), autoload_with=engine, resolve_fks=False)
-        self.names = tuple(column.name for column in self._table.columns)
+        self.names = tuple(str(column.name) for column in self._table.columns)
 
     @property
     def declared(self) -> dict[str, dict[str, Any]]:
         """Each column's type, whether it may be null, whether it is part of the key."""
         return {
-            column.name: {
+            str(column.name): {
                 "type": str(column.type.compile(self._engine.dialect)),
                 "nullable": bool(column.nullable),
                 "key": bool(column.primary_key),
