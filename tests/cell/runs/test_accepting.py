@@ -213,6 +213,23 @@ async def test_an_agent_is_told_the_turns_before(stage: Stage) -> None:
 
 
 @in_a_loop
+async def test_what_was_tried_locally_is_no_part_of_a_customers_talk(stage: Stage) -> None:
+    async with stage.working() as runs:
+        await done(runs, asked("one", session="s"))
+        told: list[str] = []
+        for turn in ("mine", "mine too"):
+            wanted = asked(turn, session="s")
+            local = await runs.accept_local(wanted, release=None, release_name="", generation=1)
+            told = [each["input"] for each in await runs.history(local)]
+            await runs.finish_local(local.id, turn)
+        assert told == ["one", "mine"]
+        await done(runs, asked("two", session="s"))
+        (session,), _ = await runs.sessions(SessionFilter(), limit=10)
+    assert [turn["input"] for turn in stage.hosts.requests[-1].history] == ["one"]
+    assert session.turns == 2
+
+
+@in_a_loop
 async def test_the_history_that_an_agent_is_told_has_a_bound_in_bytes(stage: Stage) -> None:
     stage = Stage(stage.database, bounds=replace(FAST, history=50))
     async with stage.working() as runs:

@@ -178,7 +178,7 @@ class Runs:
             async with asyncio.timeout(seconds):
                 while True:
                     event = await follower.next()
-                    if event is not None and event.run is not None:
+                    if event is not None and event.kind is EventKind.ENDED and event.run:
                         return event.run
                     if event is None:
                         run = await self.get(run.id)
@@ -308,6 +308,15 @@ class Runs:
             lambda connection: runs.heads(connection, wanted, after=after, limit=limit + 1)
         )
         return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    async def history(self, run: Run) -> tuple[dict[str, Any], ...]:
+        """The turns that an agent is told of when `run` begins, the oldest first."""
+        if run.session is None:
+            return ()
+        most, largest = self.bounds.turns, self.bounds.history
+        return await self._database.read(
+            lambda connection: runs.turns(connection, run, most=most, largest=largest)
+        )
 
     async def turns(self, wanted: Filter, *, limit: int) -> list[Run]:
         """The newest runs with their payloads, the newest first; of a session, as a rule."""

@@ -7,7 +7,17 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Insert, Row, Select, bindparam, insert, literal_column, select
+from sqlalchemy import (
+    Boolean,
+    Insert,
+    Row,
+    Select,
+    bindparam,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 
 from seatrial.cell.runs.domain.values import Failure, Filter, Judgement, Run, Usage
 from seatrial.cell.runs.store.tables import DEAD, OF_TENANT, RUN, TAG
@@ -32,6 +42,8 @@ _TURNS: Final = (
         RUN.c.tenant == bindparam("tenant"),
         RUN.c.id < bindparam("before"),
         RUN.c.state == literal_column("'succeeded'"),
+        # What somebody tried on his own machine is no part of a customer's talk.
+        or_(RUN.c.local.is_(False), bindparam("local", type_=Boolean)),
     )
     .order_by(RUN.c.id.desc())
     .limit(bindparam("most"))
@@ -172,7 +184,7 @@ def _chosen(query: Select[*tuple[Any, ...]], wanted: Filter) -> Select[*tuple[An
 def turns(
     connection: Connection, run: Run, *, most: int, largest: int
 ) -> tuple[dict[str, Any], ...]:
-    """Earlier runs of `run`'s session that succeeded, the oldest first.
+    """Earlier runs of `run`'s session that succeeded, the oldest first; local ones if it is local.
 
     Args:
         connection: in a transaction.
@@ -181,8 +193,15 @@ def turns(
         largest: bytes of their JSON together, likewise.
     """
     found: list[dict[str, Any]] = []
-    asked = {"session": run.session, "agent": run.agent, "tenant": run.tenant, "before": run.id}
-    for row in connection.execute(_TURNS, {**asked, "most": most}):
+    asked = {
+        "session": run.session,
+        "agent": run.agent,
+        "tenant": run.tenant,
+        "before": run.id,
+        "local": run.local,
+        "most": most,
+    }
+    for row in connection.execute(_TURNS, asked):
         largest -= len(row.input) + len(row.output or "")
         if largest < 0:
             break
