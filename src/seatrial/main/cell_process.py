@@ -14,6 +14,7 @@ from seatrial.cell.door.store import tables as door_store
 from seatrial.cell.journal import store as journal_store
 from seatrial.cell.runs.store import tables as runs_store
 from seatrial.cell.switch import store as switch_store
+from seatrial.cell.switch.service.enrolling import own_keys
 from seatrial.cell.telemetry.service.logs import LogBook
 from seatrial.cell.vault import store as vault_store
 from seatrial.kit.http.boundary import ErrorBoundary
@@ -68,7 +69,14 @@ async def _main(settings: CellSettings, frame: Frame) -> int:
         listen("127.0.0.1", settings.hosts.inner_port) as inner,
     ):
         address, inner_address = address_of(front), address_of(inner)
-        note_address(folder, url=settings.cell.url or address, inner=inner_address)
+        keys = own_keys(folder / "keys")
+        note_address(
+            folder,
+            url=settings.cell.url or address,
+            inner=inner_address,
+            signing=keys.signing.id,
+            sealing=keys.opening.id,
+        )
         async with aiohttp_client() as client:
             rooms = CellRooms(settings, frame, folder, client, address=address, inner=inner_address)
             with _shown(rooms.book):

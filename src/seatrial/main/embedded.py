@@ -25,13 +25,13 @@ from seatrial.contract.evidence.keyring import (
     Keyring,
     Person,
     Role,
+    open_keyring,
     sign_keyring,
 )
 from seatrial.contract.switch.access import Access, Reach, Signer
 from seatrial.contract.switch.api import Enrolment, EnrolmentTokenRequest
 from seatrial.kit.clock import SystemClock
-from seatrial.kit.crypto import dsse, keyfiles
-from seatrial.kit.crypto.canonical import parse_canonical
+from seatrial.kit.crypto import keyfiles
 from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.errors import Conflict, TimedOut
 from seatrial.kit.files import held, write_private
@@ -45,6 +45,7 @@ from seatrial.kit.http.client import (
     Timeouts,
 )
 from seatrial.main.home import Home, owner, toml
+from seatrial.main.process import ADDRESS
 from seatrial.main.supervisor import Child
 
 FIRST_PORT: Final = 8700
@@ -133,7 +134,7 @@ async def running(
     with held(home.lock):
         plan = _plan(home, chosen)
         first = not home.access.exists()
-        _write_settings(home, plan)
+        write_settings(home, plan)
         control = _child("control", home.control, "control", home)
         cells = {name: _child(name, home.cell(name), "cell", home) for name in plan.cells}
         started: list[Child] = []
@@ -174,7 +175,11 @@ def _plan(home: Home, chosen: Callable[[], Plan]) -> Plan:
     return plan
 
 
-def _write_settings(home: Home, plan: Plan) -> None:
+def write_settings(home: Home, plan: Plan) -> None:
+    """A first start's keys and settings; what is there already stays as it is."""
+    folders = (home.control, *map(home.cell, plan.cells))
+    if all(home.settings(folder).exists() for folder in folders):
+        return  # a root key that was moved off is not made anew: nobody would trust that one
     root = keyfiles.load_or_create(SigningKey, home.root_key).verify_key.id
     keyfiles.load_or_create(SigningKey, home.person_key)
     _put(
@@ -270,11 +275,17 @@ def _first(folder: Path) -> str:
 async def _introduce(home: Home, client: HttpClient, plan: Plan, cells: dict[str, Child]) -> Access:
     """See to it that the keyring names every cell of ours, and write down how to reach them."""
     control = _control(home, client, plan)
-    enrolled = await _enrolled(control, cells)
+    enrolled = ours(home, await _enrolled(control, cells))
     if not all(each.listed for each in enrolled):
         await _sign_keyring(home, control, enrolled)
-    if home.access.exists():
-        return _known(home)
+    access = _known(home) if home.access.exists() else await _reached(home, client, plan, cells)
+    for folder in (home.control, *map(home.cell, plan.cells)):
+        (folder / _TOKEN).unlink(missing_ok=True)
+    return access
+
+
+async def _reached(home: Home, client: HttpClient, plan: Plan, cells: dict[str, Child]) -> Access:
+    """How to reach everything, written down."""
     for name, child in cells.items():
         await _serving(client, child, plan.cells[name])
     reach = Reach(url=f"http://127.0.0.1:{plan.control}", token=_first(home.control))
@@ -287,8 +298,6 @@ async def _introduce(home: Home, client: HttpClient, plan: Plan, cells: dict[str
         person=Signer(name=owner(), key_file=str(home.person_key.relative_to(home.path))),
     )
     write_private(home.access, orjson.dumps(access.document(), option=orjson.OPT_INDENT_2))
-    for folder in (home.control, *(home.cell(name) for name in plan.cells)):
-        (folder / _TOKEN).unlink(missing_ok=True)
     return access
 
 
@@ -306,39 +315,63 @@ async def _enrolled(control: Control, cells: dict[str, Child]) -> tuple[Enrolmen
     raise StartTimedOut(what="enrolment", seconds=_PATIENCE)
 
 
+def ours(home: Home, enrolled: Sequence[Enrolment]) -> tuple[Enrolment, ...]:
+    """Those of `enrolled` that the processes in the folders of our cells say they are.
+
+    Nothing else is signed for unasked: whoever has an administrator's token lets processes in, and
+    control's database can be edited. `seatrial keys sign` takes in others, by somebody who looks.
+    """
+    return tuple(each for each in enrolled if _is_own(home, each))
+
+
+def _is_own(home: Home, enrolment: Enrolment) -> bool:
+    if enrolment.cell != enrolment.environment:
+        return False
+    try:
+        told = orjson.loads((home.cell(enrolment.cell) / ADDRESS).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return (enrolment.signing, enrolment.sealing) == (told.get("signing"), told.get("sealing"))
+
+
 async def _sign_keyring(home: Home, control: Control, enrolled: Sequence[Enrolment]) -> None:
-    """Sign a keyring with every process that was let in by a token of ours."""
-    present = await _keyring(control)
-    person = keyfiles.load(SigningKey, home.person_key).verify_key.id
-    us = Person(name=owner(), key=person, roles=(Role.AUTHOR, Role.RELEASER))
-    others = () if present is None else present.people
+    """Sign a keyring in which these processes and this machine's owner are."""
+    root = keyfiles.load(SigningKey, home.root_key)
+    envelope = await control.keyring()
+    present = (
+        None if envelope is None else open_keyring(envelope, roots=(root.verify_key,), at_least=1)
+    )
+    us = Person(
+        name=owner(),
+        key=keyfiles.load(SigningKey, home.person_key).verify_key.id,
+        roles=(Role.AUTHOR, Role.RELEASER),
+    )
+    listed = () if present is None else present.people
     keyring = Keyring(
         version=1 if present is None else present.version + 1,
         control=(await control.keys()).control,
-        cells=tuple(_entry(name, enrolled) for name in sorted({each.cell for each in enrolled})),
-        people=(us, *(each for each in others if each.key != person)),
+        cells=with_cells(() if present is None else present.cells, enrolled),
+        people=(us, *(each for each in listed if each.key != us.key)),
     )
-    root = keyfiles.load(SigningKey, home.root_key)
     await control.put_keyring(sign_keyring(keyring, root))
 
 
-async def _keyring(control: Control) -> Keyring | None:
-    """The keyring in force. Control is ours here; cells verify it themselves."""
-    envelope = await control.keyring()
-    if envelope is None:
-        return None
-    payload = dsse.Envelope.parse(envelope, dsse.LARGEST_ENVELOPE).payload
-    return Keyring.read(parse_canonical(payload))
-
-
-def _entry(name: str, enrolled: Sequence[Enrolment]) -> CellEntry:
-    ours = [each for each in enrolled if each.cell == name]
-    return CellEntry(
-        name=name,
-        environment=ours[0].environment,
-        region=ours[0].region,
-        replicas=tuple(CellReplica(signing=each.signing, sealing=each.sealing) for each in ours),
-    )
+def with_cells(
+    present: Sequence[CellEntry], enrolled: Sequence[Enrolment]
+) -> tuple[CellEntry, ...]:
+    """The cells that are listed already, and these processes."""
+    entries = {entry.name: entry for entry in present}
+    for each in enrolled:
+        replica = CellReplica(signing=each.signing, sealing=each.sealing)
+        known = entries.get(each.cell)
+        before = () if known is None else known.replicas
+        entries[each.cell] = CellEntry(
+            name=each.cell,
+            environment=each.environment,
+            region=each.region,
+            replicas=(*(one for one in before if one != replica), replica),
+        )
+    return tuple(entries[name] for name in sorted(entries))
 
 
 def _free_ports(count: int) -> list[int]:

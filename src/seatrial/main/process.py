@@ -27,6 +27,9 @@ from seatrial.kit.ids import Ids
 from seatrial.kit.log import Redactor, configure
 from seatrial.main.settings import LogFormat, Settings
 
+ADDRESS: Final = "address.json"
+"""In the folder of each process: where it listens, and the names of a cell's keys."""
+
 _LOG: Final = logging.getLogger(__name__)
 _OTHERS: Final = 0o077
 _SOLE: Final = "sole"
@@ -194,9 +197,9 @@ async def show_first_token(
         draft.unlink()
 
 
-def note_address(folder: Path, **addresses: str) -> None:
-    """Write down where the process listens, for whoever asked for a free port."""
-    write_private(folder / "address.json", orjson.dumps(addresses))
+def note_address(folder: Path, **told: str) -> None:
+    """Write down where the process listens, and who it is, for whoever has started it."""
+    write_private(folder / ADDRESS, orjson.dumps(told))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,65 @@
+"""What an embedded system makes by itself, and what it leaves alone."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from seatrial.cell.switch.service.enrolling import OwnKeys, own_keys
+from seatrial.contract.environments.rules import Profile
+from seatrial.contract.evidence.keyring import CellEntry, CellReplica
+from seatrial.contract.switch.api import Enrolment
+from seatrial.main.embedded import Plan, ours, with_cells, write_settings
+from seatrial.main.home import Home
+from seatrial.main.process import note_address
+
+PLAN = Plan(control=1, cells={"staging": 2, "production": 3}, profile=Profile.SOLO)
+
+
+def enrolment(keys: OwnKeys, cell: str = "staging", environment: str = "") -> Enrolment:
+    return Enrolment(
+        cell=cell,
+        environment=environment or cell,
+        region="local",
+        signing=keys.signing.id,
+        sealing=keys.opening.id,
+        url="http://127.0.0.1:1",
+        profile=Profile.SOLO,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        listed=False,
+    )
+
+
+def test_the_root_signs_unasked_for_the_processes_of_this_folder_alone(tmp_path: Path) -> None:
+    """Else whoever may let cells in, or edits control's database, gets facts believed."""
+    home = Home(path=tmp_path)
+    own, strange = own_keys(home.cell("staging") / "keys"), own_keys(tmp_path / "strange")
+    note_address(home.cell("staging"), signing=own.signing.id, sealing=own.opening.id)
+    mine = enrolment(own)
+    others = [
+        enrolment(strange),
+        enrolment(strange, "staging-eu", "staging"),
+        enrolment(strange, "production"),
+        enrolment(own, "staging", "production"),
+    ]
+    assert ours(home, [*others, mine]) == (mine,)
+
+
+def test_cells_that_were_signed_for_by_hand_stay_as_they_are(tmp_path: Path) -> None:
+    own, strange = own_keys(tmp_path / "own"), own_keys(tmp_path / "strange")
+    far = CellEntry(
+        name="staging-eu",
+        environment="staging",
+        region="eu",
+        replicas=(CellReplica(signing=strange.signing.id, sealing=strange.opening.id),),
+    )
+    once = with_cells([far], [enrolment(own)])
+    assert [each.name for each in once] == ["staging", "staging-eu"]
+    assert far in once
+    assert with_cells(once, [enrolment(own)]) == once
+
+
+def test_a_root_key_that_was_moved_off_is_not_made_anew(tmp_path: Path) -> None:
+    home = Home(path=tmp_path)
+    write_settings(home, PLAN)
+    home.root_key.unlink()
+    write_settings(home, PLAN)
+    assert not home.root_key.exists()
