@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from seatrial.cli.switching import SIGNATURE
 from seatrial.contract.releases.difference import ComponentChange
 from seatrial.contract.switch.api import ChangeRow, EnvironmentRow, GateRow, Plan, ReleaseRow
 from seatrial.kit.terminal.output import table
@@ -18,17 +19,26 @@ _COLOURS: Final = {"met": "green", "unmet": "red", "inconclusive": "yellow", "un
 
 
 def gates(rows: Iterable[GateRow]) -> str:
-    """Each gate with where it stands, and what would meet it."""
+    """Each gate with where it stands, and what would meet it.
+
+    In a plan the signature is still to come; it is no fault that it is missing.
+    """
     shown = [
         (
             click.style(f"{each.standing:<12}", fg=_COLOURS.get(each.standing)),
             printable(f"{each.gate} {each.agent}".strip()),
             printable(" ".join(part for part in (f"{each.reason}.", each.remedy) if part)),
         )
-        for each in rows
+        for each in map(_to_sign, rows)
     ]
     width = max((len(name) for _, name, _ in shown), default=0)
     return "\n".join(f"  {mark}  {name:<{width}}  {said}" for mark, name, said in shown)
+
+
+def _to_sign(row: GateRow) -> GateRow:
+    if row.gate != SIGNATURE or row.standing == "met":
+        return row
+    return row.model_copy(update={"standing": "to sign", "remedy": "Yours comes with the order."})
 
 
 def changes(plan: Plan) -> str:
