@@ -1,7 +1,8 @@
 """Runs every `console` block of the docs: what a page shows is what happens.
 
 A line after `$ ` is a command, those after `> ` go on with it, and the lines below are what both
-streams say; `…` stands for any text within a line. A page's blocks run in order, in one directory.
+streams say; `…` stands for any text within a line, and alone on a line for any lines, or none. A
+page's blocks run in order, in one directory.
 """
 
 import os
@@ -56,4 +57,10 @@ def _run(command: str, folder: Path) -> str:
 
 
 def _pattern(shown: str) -> str:
-    return re.escape(shown).replace("…", "[^\n]*")
+    return "".join(map(_line, shown.splitlines(keepends=True)))
+
+
+def _line(shown: str) -> str:
+    if shown == "…\n":
+        return r"(?:[^\n]*\n)*"
+    return re.escape(shown).replace("…", r"[^\n]*")
