@@ -217,8 +217,8 @@ def _act(
     if as_json:
         answer_json(answer)
         return
-    state = showing.text(answer, "state")
-    click.echo(f"{verb}: {run}{f' is {state}' if state else ' recorded'}")
+    said = body.get("outcome") or showing.text(answer, "state") or "recorded"
+    click.echo(f"{verb}: {run} {said}")
 
 
 def _outline(node: object, indent: str = "") -> str:
