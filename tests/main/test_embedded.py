@@ -10,6 +10,7 @@ from seatrial.contract.switch.api import Enrolment
 from seatrial.main.embedded import Plan, ours, with_cells, write_settings
 from seatrial.main.home import Home
 from seatrial.main.process import note_address
+from seatrial.main.up import private_log
 
 PLAN = Plan(control=1, cells={"staging": 2, "production": 3}, profile=Profile.SOLO)
 
@@ -55,6 +56,14 @@ def test_cells_that_were_signed_for_by_hand_stay_as_they_are(tmp_path: Path) -> 
     assert [each.name for each in once] == ["staging", "staging-eu"]
     assert far in once
     assert with_cells(once, [enrolment(own)]) == once
+
+
+def test_a_log_in_which_a_token_is_shown_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "up.log"
+    path.write_text("of an earlier start")
+    path.chmod(0o644)
+    with private_log(path):
+        assert (path.stat().st_mode & 0o777, path.read_text()) == (0o600, "")
 
 
 def test_a_root_key_that_was_moved_off_is_not_made_anew(tmp_path: Path) -> None:

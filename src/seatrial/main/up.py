@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import click
 import orjson
@@ -205,7 +205,7 @@ def _detached(home: Home, port: int, environments: tuple[str, ...], profile: str
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     chosen = [part for name in environments for part in ("--env", name)]
     log = home.path / "up.log"
-    with log.open("wb") as said:
+    with private_log(log) as said:
         child = subprocess.Popen(
             [
                 *(sys.executable, "-m", "seatrial.main", "up", "--folder", str(home.path)),
@@ -218,6 +218,13 @@ def _detached(home: Home, port: int, environments: tuple[str, ...], profile: str
             start_new_session=True,
         )
     asyncio.run(_wait_for(child, log))
+
+
+def private_log(path: Path) -> BinaryIO:
+    """A fresh file at `path` for its owner alone: the first token is shown in it."""
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
 async def _wait_for(child: "subprocess.Popen[bytes]", log: Path) -> None:
