@@ -37,11 +37,10 @@ from seatrial.cell.llms.service.figures import ModelFigures
 from seatrial.cell.llms.service.prices import Prices
 from seatrial.cell.llms.service.providers import providers
 from seatrial.cell.runs.domain.values import Bounds, Run, Usage
-from seatrial.cell.runs.domain.values import Counts as RunCounts
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.cell.runs.service.ports import Ports
 from seatrial.cell.runs.service.runs import Runs
-from seatrial.cell.switch.domain import Counts, Current, Figures
+from seatrial.cell.switch.domain import Current, Figures
 from seatrial.cell.switch.service.admission import admitted, current
 from seatrial.cell.switch.service.blobs import Blobs
 from seatrial.cell.switch.service.cell import CellSwitch
@@ -278,7 +277,7 @@ class CellRooms:
                 client=self._client,
                 blobs=self._blobs,
                 warmer=self._releases,
-                count=lambda connection, release: _counts(runs.counts(connection, release)),
+                count=runs.counts,
                 busy=lambda connection: frozenset(runs.unfinished(connection)),
                 on_flip=self._releases.flipped,
                 clock=frame.clock,
@@ -415,7 +414,7 @@ def _bounds(settings: CellSettings) -> Bounds:
     runs = settings.runs
     return Bounds(
         concurrency=settings.hosts.slots,
-        per_agent=settings.hosts.slots,
+        per_agent=settings.hosts.slots_per_release,
         queued=runs.queue,
         lease=runs.lease_seconds,
         timeout=runs.timeout_seconds,
@@ -443,17 +442,6 @@ def _price_table() -> tuple[Any, Any]:
     """Imported when the first release that pins a model is warmed: 0.4 s and 30 MB."""
     table: tuple[Any, Any] = importlib.import_module(_PRICES).loaded()
     return table
-
-
-def _counts(counts: RunCounts) -> Counts:
-    return Counts(
-        first=counts.first,
-        succeeded=counts.succeeded,
-        failed=counts.failed,
-        cancelled=counts.cancelled,
-        good=counts.good,
-        judged=counts.judged,
-    )
 
 
 def _usage(connection: Connection, run: str) -> Usage:

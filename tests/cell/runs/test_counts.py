@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, delete, func, select
 
 from seatrial.cell.runs.domain import rules
-from seatrial.cell.runs.domain.values import Bounds, Counts, Ending, Failure, Judgement, Run
+from seatrial.cell.runs.domain.values import Bounds, Ending, Failure, Judgement, Run
 from seatrial.cell.runs.service import accepting, endings
 from seatrial.cell.runs.service.judging import _count
 from seatrial.cell.runs.service.ports import Ports, no_usage
 from seatrial.cell.runs.store import moves, runs, threads
 from seatrial.cell.runs.store.tables import METADATA, RUN
+from seatrial.cell.switch.domain import Counts
 from seatrial.contract.runs.states import Outcome, RunState
 from seatrial.kit.database.connection import Connection, Durability
 from seatrial.kit.database.database import Database

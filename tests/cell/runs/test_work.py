@@ -11,9 +11,10 @@ import pytest
 
 from seatrial.cell.hosts.domain import Chunk, Error, HostEvent, HostUnstartable, Result, RunRequest
 from seatrial.cell.runs.domain.refusals import RunStateConflict, RunUnknown
-from seatrial.cell.runs.domain.values import Bounds, Counts, Failure, Feedback, Filter, Run
+from seatrial.cell.runs.domain.values import Bounds, Failure, Feedback, Filter, Run
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.cell.runs.store import moves
+from seatrial.cell.switch.domain import Counts
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.runs.states import Lane, Outcome, RunState
 from seatrial.kit.clock import SystemClock, VirtualClock, run_virtually

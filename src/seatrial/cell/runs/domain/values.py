@@ -300,25 +300,6 @@ class Stretch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    """What became of the runs of a release; local, test and evaluation runs are not in it.
-
-    Attributes:
-        first: when the first of them was accepted.
-        succeeded: by their end; likewise the next two.
-        good: of the judged, those whose outcome is `resolved`.
-        judged: those with an outcome.
-    """
-
-    first: datetime | None = None
-    succeeded: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    good: int = 0
-    judged: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
     """Which runs to list; None does not matter.
 

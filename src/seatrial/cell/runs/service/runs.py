@@ -18,7 +18,6 @@ from seatrial.cell.runs.domain.refusals import (
 from seatrial.cell.runs.domain.values import (
     Asked,
     Bounds,
-    Counts,
     Ending,
     EventKind,
     Failure,
@@ -35,6 +34,7 @@ from seatrial.cell.runs.service.feeds import Feeds, Follower
 from seatrial.cell.runs.service.ports import Ports
 from seatrial.cell.runs.service.worker import Worker
 from seatrial.cell.runs.store import moves, runs, threads
+from seatrial.cell.switch.domain import Counts
 from seatrial.contract.runs.states import RunState
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest

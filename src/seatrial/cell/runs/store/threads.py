@@ -9,7 +9,6 @@ import orjson
 from sqlalchemy import Row, and_, bindparam, case, func, insert, or_, select, update
 
 from seatrial.cell.runs.domain.values import (
-    Counts,
     EventKind,
     Feedback,
     Judgement,
@@ -19,6 +18,7 @@ from seatrial.cell.runs.domain.values import (
     Stretch,
 )
 from seatrial.cell.runs.store.tables import COUNT, EVENT, RUN, SAID, SESSION
+from seatrial.cell.switch.domain import Counts
 from seatrial.contract.runs.states import Outcome
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
