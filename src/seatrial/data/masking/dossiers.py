@@ -18,7 +18,7 @@ from ahocorasick_rs import BytesAhoCorasick
 from seatrial.data.masking.pseudonyms import in_case_of
 from seatrial.data.masking.renderings import Rendering
 
-_WIDEST_GAP: Final = 4  # bytes between two letters of one value
+_GAP: Final = bytes(5)  # bytes between two letters that keep these from being one value
 _ESCAPE: Final = re.compile(rb"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\[nrtbf]")
 
 _BEYOND: Final = re.compile(
@@ -66,11 +66,7 @@ class Squeezed:
 
     def place(self, index: int) -> int:
         """Where in the text the byte `index` stands."""
-        return int(self._places[index])
-
-    def has_gap_over(self, start: int, end: int, widest: int) -> bool:
-        """Whether two neighbours of `start` … `end` stand farther apart than `widest`."""
-        return bool((np.diff(self._places[start:end]) > widest + 1).any())
+        return self._places.item(index)
 
     def begins_at(self, start: int) -> bool:
         """Whether a value can begin there: no word or number goes on."""
@@ -126,12 +122,10 @@ class Dossier:
 
 def _is_whole(rendering: Rendering, squeezed: Squeezed, first: int, behind: int) -> bool:
     """Of letters that do not stand side by side: whether they are one value all the same."""
-    between = squeezed.text[squeezed.place(first) : squeezed.place(behind - 1)]
-    return (
-        rendering.scattered
-        and b"\0" not in between
-        and not squeezed.has_gap_over(first, behind, _WIDEST_GAP)
-    )
+    if not rendering.scattered:
+        return False
+    start, end = squeezed.place(first), squeezed.place(behind - 1)
+    return _GAP not in squeezed.wordy[start:end] and b"\0" not in squeezed.text[start:end]
 
 
 def _is_digit(byte: int) -> bool:

@@ -6,11 +6,26 @@ tells nothing of its value. BLAKE2b with a key is the pseudo-random function: 0.
 
 import hashlib
 import math
-from typing import Final
+from typing import Final, Protocol, Self
 
-_LETTERS: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _ROUNDS: Final = 8
 _BITS: Final = 128
+
+
+class Hash(Protocol):
+    """A hash that has read something already."""
+
+    def copy(self) -> Self:
+        """Another one that has read the same."""
+        ...
+
+    def update(self, data: bytes, /) -> None:
+        """Read `data`."""
+        ...
+
+    def digest(self) -> bytes:
+        """What has been read, hashed."""
+        ...
 
 
 class Domain:
@@ -32,14 +47,17 @@ class Domain:
         hashed.update(value.encode(errors="surrogatepass"))
         return int.from_bytes(hashed.digest(), "big")
 
-    def code(self, value: str, length: int = 13) -> str:
-        """`length` letters and digits, five bits each: 13 of them collide with chance n²/2**66."""
-        return letters(self.number(value), length)
+    def code(self, value: str) -> str:
+        """64 bits in hexadecimal digits: among n values two are the same with chance n²/2**65."""
+        hashed = self._fresh.copy()
+        hashed.update(value.encode(errors="surrogatepass"))
+        return hashed.hexdigest()[:16]
 
-
-def letters(number: int, length: int) -> str:
-    """The lowest bits of `number` as letters and digits, five bits each."""
-    return "".join(_LETTERS[(number >> 5 * place) & 31] for place in range(length))
+    def sub(self, label: str) -> "Hash":
+        """The function of numbers that belongs to `label` in this domain."""
+        hashed = self._fresh.copy()
+        hashed.update(f"{label}\0".encode(errors="surrogatepass"))
+        return hashed
 
 
 class Permutation:
@@ -54,9 +72,8 @@ class Permutation:
     def __init__(self, domain: Domain, label: str, size: int) -> None:
         if size < 2:
             raise ValueError(f"{size} value cannot become another one")
-        self._domain = domain
-        self._label = label
         self._size = size
+        self._turns = [domain.sub(f"{label}\0{turn}") for turn in range(_ROUNDS)]
         self._right = math.isqrt(size - 1) + 1
         self._left = -(-size // self._right)
 
@@ -89,4 +106,6 @@ class Permutation:
                 return number
 
     def _round(self, turn: int, half: int) -> int:
-        return self._domain.number(f"{self._label}\0{turn}\0{half}")
+        hashed = self._turns[turn].copy()
+        hashed.update(half.to_bytes(16, "big"))
+        return int.from_bytes(hashed.digest(), "big")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seatrial.data.masking import dates, pools
-from seatrial.data.masking.keyed import Domain, letters
+from seatrial.data.masking.keyed import Domain
 from seatrial.data.masking.shapes import Shaped, Unfit, Whole, masked_iban, with_luhn
 from seatrial.data.rules.domain import Check, Class, ColumnRule, Format, Mask
 
@@ -117,7 +117,8 @@ def _name(every: Pseudonyms, _of: Domain, _rule: ColumnRule) -> TextMask:
 
 def _id(_: Pseudonyms, of: Domain, rule: ColumnRule) -> TextMask:
     if rule.format is Format.HASHED:
-        return lambda text: f"k{of.code(text.strip())}"
+        code = of.code
+        return lambda text: "k" + code(text.strip())
     shaped = Shaped(of, digits_only=rule.format is Format.DIGITS)
     if rule.check is Check.LUHN:
         return lambda text: with_luhn(text, shaped.of, 0)
@@ -161,7 +162,8 @@ def _handle(mark: str, after: str) -> Callable[[Pseudonyms, Domain, ColumnRule],
             first = given[number % len(given)].lower()
             number //= len(given)
             last = family[number % len(family)].lower()
-            return f"{first}{mark}{last}{mark}{letters(number // len(family), 8)}{after}"
+            code = number // len(family) & 0xFFFFFFFFFF
+            return f"{first}{mark}{last}{mark}{code:010x}{after}"
 
         return masked
 

@@ -15,12 +15,13 @@ from seatrial.data.masking.plan import Act, ColumnUnfit, Memo, Plan, Work
 from seatrial.data.masking.pseudonyms import Pseudonyms
 from seatrial.data.masking.shapes import Unfit
 from seatrial.data.masking.text import TextMasker
-from seatrial.data.rules.domain import Mask, Rules
+from seatrial.data.rules.domain import Class, Mask, Rules
 from seatrial.data.rules.tree import Node, Value, tree, values_at
 from seatrial.data.sources.batches import Batch
 
 _NOBODY: Final = ""
 _CHANCES: Final = 1 << 32
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _MOST_KEPT: Final = 1 << 17  # people whose shift of dates is kept at hand
 
 People = Callable[[Iterable[str]], Mapping[str, Dossier]]
@@ -76,8 +77,7 @@ class TableMasker:
         self._output = output
         self._pseudonyms = pseudonyms
         self._texts = texts
-        self._most = rules.shift_days
-        self._shifts: dict[str, int] = {}
+        self._shifts = _Shifts(pseudonyms, rules.shift_days)
         self._share = rules.subset.persons
         self._node = tree(self._rules.columns)
         self._plan = Plan(name, self._node, pseudonyms)
@@ -116,7 +116,8 @@ class TableMasker:
         if not paths:
             return [_NOBODY] * batch.count
         if batch.columns is not None and paths[0] in self._names:
-            found = [_key(value) for value in batch.columns[self._names.index(paths[0])]]
+            column = batch.columns[self._names.index(paths[0])]
+            found = [v.strip() if type(v) is str else _key(v) for v in column]
         else:
             found = [
                 next((_key(v) for path in paths for v in values_at(row, path) if _key(v)), _NOBODY)
@@ -165,7 +166,7 @@ class TableMasker:
     def _nested(self, batch: Batch, persons: list[str], people: People, dropped: set[str]) -> bytes:
         works, masked = [], []
         for index, record in enumerate(batch.records or ()):
-            work = Work(days=self._days(persons[index]), dropped=dropped)
+            work = Work(days=self._shifts[persons[index]], dropped=dropped)
             try:
                 masked.append(self._plan.record(record, work))
             except ColumnUnfit as error:
@@ -185,14 +186,17 @@ class TableMasker:
         for index, _, node, act in self._columns:
             values = (batch.columns or ())[index]
             memo = self._plan.memos.get(node.path) if node.rule is not None else None
-            if memo is not None and set(map(type, values)) == {str}:
+            kinds = set(map(type, values))
+            if memo is not None and kinds == {str}:
                 columns.append(self._mapped(memo, values, batch.first))
+            elif node.rule is not None and node.rule.kind is Class.KEEP and kinds <= _SCALARS:
+                columns.append(values)
             elif node.rule is not None and node.rule.mask is Mask.DATE:
-                days = days or [self._days(person) for person in persons]
+                days = days or [self._shifts[person] for person in persons]
                 columns.append(self._shifted(act, values, days, batch.first, dropped))
             else:
                 works = works or [
-                    Work(days=self._days(person), dropped=dropped) for person in persons
+                    Work(days=self._shifts[person], dropped=dropped) for person in persons
                 ]
                 columns.append(self._each(act, values, works, batch.first))
         if works is not None:
@@ -256,14 +260,6 @@ class TableMasker:
             ]
         )
 
-    def _days(self, person: str) -> int:
-        if len(self._shifts) >= _MOST_KEPT:
-            self._shifts.clear()
-        found = self._shifts.get(person)
-        if found is None:
-            found = self._shifts[person] = self._pseudonyms.shift(person, self._most)
-        return found
-
     def _unfit(self, error: ColumnUnfit, record: int) -> MaskUnfit:
         return MaskUnfit(
             column=error.path,
@@ -272,6 +268,21 @@ class TableMasker:
             mask=error.mask,
             reason=str(error),
         )
+
+
+class _Shifts(dict[str, int]):
+    """By how many days each person's dates move."""
+
+    def __init__(self, pseudonyms: Pseudonyms, most: int) -> None:
+        super().__init__()
+        self._pseudonyms = pseudonyms
+        self._most = most
+
+    def __missing__(self, person: str) -> int:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        days = self[person] = self._pseudonyms.shift(person, self._most)
+        return days
 
 
 NOTHING: Final = Dossier(())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from seatrial.data.masking.service.people import numbered
-from seatrial.data.rules.domain import Class, Rules
+from seatrial.data.rules.domain import Rules
 from seatrial.data.rules.leaves import leaves
 from seatrial.data.rules.tree import Node, tree, values_at
 from seatrial.data.sources.opening import Source
@@ -25,7 +25,8 @@ def survey(
     for name, table in rules.tables.items():
         if not table.person:
             continue
-        node, opened, done = tree(table.columns), source.table(name, rules), 0
+        hidden = {path: rule for path, rule in table.columns.items() if rule.identifies}
+        node, opened, done = tree(hidden), source.table(name, rules), 0
         for batch in opened.batches():
             known: list[Known] = []
             for row in batch.rows(opened.names):
@@ -46,7 +47,7 @@ def survey(
 def _identifying(node: Node, row: object) -> Iterator[tuple[str, str]]:
     """Path and value of whatever a rule hides; whole numbers are marked, so that they stay so."""
     for path, rule, value in leaves(node, row):
-        if rule is None or not rule.identifies or rule.kind is Class.FREE_TEXT:
+        if rule is None:
             continue
         if isinstance(value, str) and value.strip():
             yield path, f"'{value}"
