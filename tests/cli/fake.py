@@ -258,6 +258,7 @@ class Fake:
             environment=name,
             verb=request.verb,
             closure=after,
+            previous=len(self.generations.get(name, [])),
             base=before.digest,
             rules=before.rules.digest,
             changes=tuple(changes),
@@ -270,6 +271,7 @@ class Fake:
         subject, order, _ = Order.verified(request.order.encode(), [self.person.verify_key])
         assert subject == request.closure.digest
         assert order.base == self.closure(name).digest
+        assert order.previous == len(self.generations.get(name, []))
         assert order.environment == name
         self.orders.append((order, request.closure, request.exclude))
         unmet = tuple(gate for gate in self.gates if gate.standing != "met")

@@ -89,12 +89,14 @@ class Crew:
         before: Closure,
         *keys: SigningKey,
         verb: Verb = Verb.PROMOTE,
+        previous: int = 0,
         not_after: datetime = NOW + timedelta(hours=1),
     ) -> bytes:
         """An order for `after`, signed by `keys`."""
         said = Order(
             environment=after.environment,
             verb=verb,
+            previous=previous,
             base=before.digest,
             rules=before.rules.digest,
             nonce="0123456789abcdef",

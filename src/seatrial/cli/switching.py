@@ -180,6 +180,7 @@ async def ordered(
     order = Order(
         environment=plan.environment,
         verb=plan.verb,
+        previous=plan.previous,
         base=plan.base,
         rules=plan.rules,
         nonce=secrets.token_urlsafe(16),

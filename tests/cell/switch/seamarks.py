@@ -132,7 +132,7 @@ class FakeControl:
             self.closure_of(self.current),
         )
         if evidence is None:
-            evidence = proofs(self.crew, after, before, releases, verb)
+            evidence = proofs(self.crew, after, before, releases, verb, previous=self.current)
         return self.propose(after, verb, evidence)
 
     def propose(self, after: Closure, verb: Verb, evidence: Iterable[bytes]) -> int:
@@ -300,10 +300,14 @@ def proofs(
     before: Closure,
     releases: Iterable[Release],
     verb: Verb = Verb.PROMOTE,
+    *,
     not_after: datetime = datetime(2100, 1, 1, tzinfo=UTC),
+    previous: int = 0,
 ) -> list[bytes]:
     """All that the gates of `solo` ask for."""
-    order = crew.order(after, before, crew.releaser, verb=verb, not_after=not_after)
+    order = crew.order(
+        after, before, crew.releaser, verb=verb, previous=previous, not_after=not_after
+    )
     return [
         order,
         *(made for each in releases for made in (crew.provenance(each), crew.counted(each))),

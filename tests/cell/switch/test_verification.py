@@ -187,10 +187,23 @@ def test_no_agent_runs_what_is_anothers(name: str) -> None:
     assert why(made) is Why.RELEASE
 
 
+def test_what_was_ordered_once_is_not_carried_out_again() -> None:
+    """Rules were loosened by an order that still counts, and tightened again."""
+    lax = EMPTY.model_copy(update={"rules": rules_of(Profile.SOLO, "production")})
+    strict = EMPTY.model_copy(update={"rules": rules_of(Profile.TEAM, "production")})
+    order = CREW.order(lax, strict, CREW.releaser, verb=Verb.CONFIGURE, previous=4)
+    for present, found in ((4, None), (6, Why.GATES)):
+        here = replace(START, generation=present, closure=strict)
+        made = ordered(CREW, lax, strict, present + 1, verb=Verb.CONFIGURE, evidence=[order])
+        assert why(made, here) is found
+
+
 def test_what_was_revoked_comes_back_by_no_road() -> None:
     barred = replace(LATER, revoked=frozenset({ONE.name}))
     assert why(back(), barred) is Why.REVOKED
-    proved = ordered(CREW, FIRST, SECOND, 3, evidence=proofs(CREW, FIRST, SECOND, [ONE]))
+    proved = ordered(
+        CREW, FIRST, SECOND, 3, evidence=proofs(CREW, FIRST, SECOND, [ONE], previous=2)
+    )
     assert why(proved, LATER) is None
     assert why(proved, barred) is Why.REVOKED
 
@@ -211,7 +224,7 @@ def test_a_cell_that_lags_is_judged_by_what_it_runs() -> None:
         FIRST,
         4,
         previous=3,
-        evidence=proofs(CREW, SECOND, FIRST, [TWO]),
+        evidence=proofs(CREW, SECOND, FIRST, [TWO], previous=3),
         committed=NOW,
     )
     assert why(made) is None

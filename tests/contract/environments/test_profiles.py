@@ -15,7 +15,9 @@ from tests.contract.making import NOW, Crew, closure, release
 def test_every_gate_of_a_profile_is_known(profile: Profile, environment: str) -> None:
     before = closure(environment=environment, profile=profile)
     after = closure([release()], environment=environment, profile=profile)
-    switch = Switch(verb=Verb.DEPLOY, base=before.digest, before=before, after=after, at=NOW)
+    switch = Switch(
+        verb=Verb.DEPLOY, previous=0, base=before.digest, before=before, after=after, at=NOW
+    )
     verdict = decide(switch, gathered([], Crew().keyring(), {}))
     assert not verdict.met
     assert Standing.UNKNOWN not in {each.standing for each in verdict.gates}

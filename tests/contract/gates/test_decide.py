@@ -1,6 +1,5 @@
 """What cannot be read, is unknown, is missing or was not signed never lets anything through."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -35,6 +34,7 @@ def _verdict(
     before = closure(profile=profile)
     switch = Switch(
         verb=Verb.PROMOTE,
+        previous=0,
         base=before.digest,
         before=before,
         after=after or closure([of], profile=profile),
@@ -125,7 +125,9 @@ def test_a_second_key_makes_nobody_a_second_person() -> None:
     order = _CREW.order(after, before, _CREW.releaser, phone)
     for name, met in (("Grace", False), ("Tim", True)):
         facts = gathered([order], _ring(_person(name, phone, Role.RELEASER)), {})
-        switch = Switch(verb=Verb.PROMOTE, base=before.digest, before=before, after=after, at=NOW)
+        switch = Switch(
+            verb=Verb.PROMOTE, previous=0, base=before.digest, before=before, after=after, at=NOW
+        )
         assert decide(switch, facts).met is met
 
 
@@ -216,7 +218,9 @@ def test_a_gate_that_cannot_be_read_is_never_met(rule: GateRule) -> None:
     rules = Rules(profile=Profile.SOLO, source="staging", gates=(rule,))
     before = closure().model_copy(update={"rules": rules})
     after = closure([_RELEASE]).model_copy(update={"rules": rules})
-    switch = Switch(verb=Verb.PROMOTE, base=before.digest, before=before, after=after, at=NOW)
+    switch = Switch(
+        verb=Verb.PROMOTE, previous=0, base=before.digest, before=before, after=after, at=NOW
+    )
     verdict = decide(switch, gathered(_enough(Profile.SOLO), _KEYRING, {}))
     assert not verdict.met
     assert Standing.UNKNOWN in {each.standing for each in verdict.gates}
@@ -232,7 +236,9 @@ def test_rules_change_only_by_an_order_that_says_so_and_changes_nothing_else() -
         (Verb.CONFIGURE, both, False),
         (Verb.ROLLBACK, team, False),
     ):
-        switch = Switch(verb=verb, base=before.digest, before=before, after=after, at=NOW)
+        switch = Switch(
+            verb=verb, previous=0, base=before.digest, before=before, after=after, at=NOW
+        )
         order = _CREW.order(after, before, _CREW.author, verb=verb)
         verdict = decide(switch, gathered([order], _KEYRING, {}))
         assert (verdict.gates[0].standing is Standing.MET) is coherent
@@ -257,11 +263,3 @@ def test_what_is_not_evidence_is_named_and_stops_nothing() -> None:
 def test_an_isolated_production_is_part_of_the_rules() -> None:
     assert rules_of(Profile.TEAM, "production").isolated
     assert not rules_of(Profile.SOLO, "production").isolated
-    assert (
-        replace(
-            Switch(
-                verb=Verb.DEPLOY, base=closure().digest, before=closure(), after=closure(), at=NOW
-            )
-        ).verb
-        is Verb.DEPLOY
-    )

@@ -245,6 +245,7 @@ class Line:
         said = Order(
             environment=plan.environment,
             verb=plan.verb,
+            previous=plan.previous,
             base=plan.base,
             rules=plan.rules,
             nonce=f"nonce-{self._nonce:012d}",

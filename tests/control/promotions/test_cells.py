@@ -52,7 +52,12 @@ def taken(line: Line, told: Desired, ordered: Ordered, before: Closure) -> bool:
     limits = {each.name: each.limits for each in (ONE, TWO, THREE, OTHER)}
     facts = gathered((each.encode() for each in ordered.evidence), keyring, limits)
     switch = Switch(
-        verb=proposal.verb, base=proposal.base, before=before, after=ordered.closure, at=at
+        verb=proposal.verb,
+        previous=proposal.previous,
+        base=proposal.base,
+        before=before,
+        after=ordered.closure,
+        at=at,
     )
     return decide(switch, facts).met
 

@@ -96,6 +96,7 @@ def judged(
         return refusal_of(order, Why.MALFORMED, f"{error.code}: {error.message}")
     switch = Switch(
         verb=order.verb,
+        previous=order.previous,
         base=order.base,
         before=standing.closure,
         after=order.closure,

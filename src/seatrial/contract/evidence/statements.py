@@ -134,7 +134,9 @@ class Order(Predicate):
     Attributes:
         environment: where.
         verb: what for.
-        base: the closure that it replaces: an order does not outlive a change by another.
+        previous: the generation that it follows: what was carried out once, or overtaken, is spent,
+            whoever keeps the envelope and whatever comes back into force later.
+        base: the closure of `previous`: an order does not outlive a change by another.
         rules: digest of the rules by which it is judged, those in force before it.
         nonce: makes each order its own.
         not_after: when it lapses, if it has not been carried out.
@@ -145,6 +147,7 @@ class Order(Predicate):
 
     environment: Slug
     verb: Verb
+    previous: Generation
     base: DigestField
     rules: DigestField
     nonce: Nonce

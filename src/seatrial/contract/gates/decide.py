@@ -73,6 +73,7 @@ class Switch:
 
     Attributes:
         verb: what for.
+        previous: the generation that it follows, as ordered.
         base: digest of the closure that it replaces, as ordered.
         before: the closure in force where this is decided.
         after: the closure that shall be.
@@ -80,6 +81,7 @@ class Switch:
     """
 
     verb: Verb
+    previous: int
     base: Digest
     before: Closure
     after: Closure
@@ -213,6 +215,7 @@ def _fits(signed: SignedOrder, switch: Switch) -> bool:
         signed.closure == switch.after.digest
         and order.environment == switch.after.environment
         and order.verb is switch.verb
+        and order.previous == switch.previous
         and order.base == switch.base
         and order.rules == switch.before.rules.digest
         and order.not_after >= switch.at

@@ -172,7 +172,8 @@ class Plan(Document):
         environment: where.
         verb: what for.
         closure: what would be active.
-        base: the closure in force.
+        previous: the generation in force; 0 for none.
+        base: its closure.
         rules: digest of the rules in force.
         changes: by agent.
         gates: as they stand without the signature that is still to come.
@@ -183,6 +184,7 @@ class Plan(Document):
     environment: Slug
     verb: Verb
     closure: Closure
+    previous: Generation
     base: DigestField
     rules: DigestField
     changes: tuple[ChangeRow, ...]

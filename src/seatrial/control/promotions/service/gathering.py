@@ -99,9 +99,11 @@ def _holds_until(
     return switch.at
 
 
-def switch_of(verb: Verb, before: Closure, after: Closure, at: datetime) -> Switch:
-    """What gates are asked, where `before` is in force."""
-    return Switch(verb=verb, base=before.digest, before=before, after=after, at=at)
+def switch_of(verb: Verb, current: int, before: Closure, after: Closure, at: datetime) -> Switch:
+    """What gates are asked, where `before` is in force as generation `current`."""
+    return Switch(
+        verb=verb, previous=current, base=before.digest, before=before, after=after, at=at
+    )
 
 
 def take_facts(connection: Connection, means: Means, envelope: str, cell: str) -> bool:

@@ -93,10 +93,10 @@ def order(
     if carried is not None and is_spent(connection, environment, carried):
         return _answered(connection, means, environment, carried, now)
     before = in_force(connection, means, standing)
-    _refuse_unfit(signed.order, before, now)
+    _refuse_unfit(signed.order, standing.current, before, now)
     admit(connection, means, signed.order.verb, before, request.closure)
     state = state_of(connection, means, standing)
-    switch = switch_of(signed.order.verb, before, request.closure, now)
+    switch = switch_of(signed.order.verb, standing.current, before, request.closure, now)
     judged = judge(connection, means, switch, [signed.piece])
     event = _event(connection, means, switch, request.exclude, judged)
     decisions = decide(state, event)
@@ -142,7 +142,7 @@ def rollback(
     before = in_force(connection, means, standing)
     after = restored(connection, environment, request.to, before)
     state = state_of(connection, means, standing)
-    switch = switch_of(Verb.ROLLBACK, before, after, now)
+    switch = switch_of(Verb.ROLLBACK, standing.current, before, after, now)
     judged = judge(connection, means, switch)
     event = _event(connection, means, switch, request.exclude, judged)
     decisions = decide(state, event)
@@ -231,8 +231,8 @@ def _event(
     )
 
 
-def _refuse_unfit(order: Order, before: Closure, now: datetime) -> None:
-    if order.base != before.digest:
+def _refuse_unfit(order: Order, current: int, before: Closure, now: datetime) -> None:
+    if (order.previous, order.base) != (current, before.digest):
         raise OrderStale(environment=order.environment, reason="another closure is in force by now")
     if order.rules != before.rules.digest:
         raise OrderStale(environment=order.environment, reason="other rules are in force by now")

@@ -42,14 +42,17 @@ def plan(
         ReleaseNameMalformed, ReleaseUnknown, ReleaseOfOther: a release is not what it is called.
     """
     means.environments.profile(environment)
-    before = in_force(connection, means, generations.standing(connection, environment))
+    standing = generations.standing(connection, environment)
+    before = in_force(connection, means, standing)
     after = intended(connection, means, request, before)
     admit(connection, means, request.verb, before, after)
-    judged = judge(connection, means, switch_of(request.verb, before, after, now))
+    switch = switch_of(request.verb, standing.current, before, after, now)
+    judged = judge(connection, means, switch)
     return Plan(
         environment=environment,
         verb=request.verb,
         closure=after,
+        previous=standing.current,
         base=before.digest,
         rules=before.rules.digest,
         changes=_changes(connection, means, before, after),

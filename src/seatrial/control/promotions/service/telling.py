@@ -190,6 +190,7 @@ def _would_take(
     facts = gathered((each.encode() for each in found.values()), keyring, limits)
     switch = Switch(
         verb=row.verb,
+        previous=row.previous,
         base=base.digest,
         before=before,
         after=after,
