@@ -18,6 +18,7 @@ from seatrial.control.catalog.domain import (
     UploadTooLarge,
 )
 from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.files import sync_folder
 from seatrial.kit.ids import Ids
 
 LARGEST_BLOB: Final = 1 << 30  # bytes; wheels with native code reach hundreds of megabytes
@@ -186,18 +187,9 @@ def _append(file: IO[bytes], content: "hashlib._Hash", data: bytes) -> None:
 def _publish(path: Path, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     path.replace(target)
-    _sync(target.parent)
+    sync_folder(target.parent)
     # Always: whoever made that folder may be another process, and not have come so far.
-    _sync(target.parent.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in `folder` to the disk: a rename lasts only once its folder is synced."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    sync_folder(target.parent.parent)
 
 
 async def _read(file: IO[bytes], digest: Digest, size: int) -> AsyncGenerator[bytes, None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol, Self, TypeVar
 
 from seatrial.kit.errors import Conflict, Denied, Failed, NotFound
+from seatrial.kit.files import sync_folder
 
 _LARGEST: Final = 16_384  # bytes; a key's PEM text has a few hundred
 _OTHERS: Final = 0o077
@@ -154,15 +155,7 @@ def _write(content: bytes, path: Path) -> None:
         os.link(draft, path)
     finally:
         Path(draft).unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _unusable(path: Path, error: OSError) -> KeyFileUnusable:

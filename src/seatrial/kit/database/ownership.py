@@ -6,6 +6,7 @@ from pathlib import Path
 
 from seatrial.kit.database.address import SqliteAddress
 from seatrial.kit.database.errors import DatabaseInUse, DatabasePathUnusable
+from seatrial.kit.files import sync_folder
 
 
 class Ownership:
@@ -73,9 +74,4 @@ def _make_file(path: Path) -> None:
     if path.exists():
         return
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    # A new file's name must outlive a power loss as its content does.
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)  # its name must outlive a power loss as its content does

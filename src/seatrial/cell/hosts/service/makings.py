@@ -3,12 +3,13 @@
 import contextlib
 import errno
 import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
+
+from seatrial.kit.files import sync_folder
 
 _LOCK: Final = "lock"
 _CONTENT: Final = "content"
@@ -82,15 +83,7 @@ def _place(content: Path, target: Path) -> None:
             raise
     else:
         target.chmod(mode)
-        _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(target.parent)
 
 
 def _abandoned(room: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 from seatrial.cell.switch.domain import BlobAltered, BlobTooLarge, BlobUnkept
 from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.files import sync_folder
 
 LARGEST: Final = 2 << 30  # bytes of one blob; the largest wheels in use have about 1 GB
 _DRAFT: Final = ".draft-"
@@ -96,8 +97,4 @@ def _refuse_other(digest: Digest, found: str) -> None:
 
 def _appear(draft: Path, path: Path) -> None:
     draft.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

@@ -1,8 +1,6 @@
 """Who this process is: keys of its own, and its enrolment with control, each made once."""
 
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +15,7 @@ from seatrial.kit.crypto.keyfiles import KeyFileExposed, load_or_create
 from seatrial.kit.crypto.sealing import OpeningKey
 from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.errors import SeatrialError
+from seatrial.kit.files import write_private
 from seatrial.kit.http.client import HttpClient
 
 _ENROLMENT: Final = "enrolment.json"
@@ -121,7 +120,7 @@ async def _enrolled(client: HttpClient, application: Application, keys: OwnKeys)
         profile=application.profile,
     )
     answer = _matching(await enrol(client, application.control, asked), application)
-    _keep(application.folder / _ENROLMENT, orjson.dumps(answer.document()))
+    write_private(application.folder / _ENROLMENT, orjson.dumps(answer.document()))
     return answer
 
 
@@ -138,16 +137,3 @@ def _private(path: Path) -> bytes:
         raise KeyFileExposed(path=str(path), reason="others can read it")
     with path.open("rb") as file:
         return file.read(_LARGEST)
-
-
-def _keep(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
