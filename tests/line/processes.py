@@ -19,8 +19,8 @@ PATIENCE: Final = 60.0
 """Seconds that a condition may take on a machine that is very busy; only a broken test waits."""
 
 _T = TypeVar("_T")
-_TAIL: Final = 6_000  # characters of a log that a failure shows
-_KEPT: Final = ("PATH", "LANG", "TMPDIR")
+_TAIL: Final = 2_500  # characters of a log that a failure shows
+_KEPT: Final = ("PATH", "LANG", "TMPDIR", "PYTHONPATH")
 
 
 class Died(AssertionError):

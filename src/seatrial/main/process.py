@@ -188,13 +188,25 @@ async def show_first_token(
         claim: makes a token the first; false if another one is.
     """
     draft, path = folder / ".first.token", folder / "first.token"
-    if not draft.exists():
-        write_private(draft, Token.mint(environment, kind).reveal().encode())
-    if await claim(Token(draft.read_text(encoding="ascii"))):
-        draft.replace(path)
+    try:
+        text = _drafted(draft, Token.mint(environment, kind))
+    except FileNotFoundError:
+        return  # another process in this folder was faster, and has shown it
+    if await claim(Token(text)):
+        write_private(path, text.encode())
         _LOG.warning("the first token lies in %s; take it, and remove the file", path)
-    else:
-        draft.unlink()
+    draft.unlink(missing_ok=True)
+
+
+def _drafted(draft: Path, token: Token) -> str:
+    """What lies in `draft`: `token`, unless another process or an earlier start has left one."""
+    if not draft.exists():
+        mine = draft.with_name(f"{draft.name}.{os.getpid()}")
+        write_private(mine, token.reveal().encode())
+        with contextlib.suppress(FileExistsError):
+            os.link(mine, draft)  # whole, or not at all, and over nobody else's
+        mine.unlink()
+    return draft.read_text(encoding="ascii")
 
 
 def note_address(folder: Path, **told: str) -> None:
