@@ -5,13 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Final
 
-from seatrial.cell.hosts.domain import IsolationMissing
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostPlan
 from seatrial.cell.hosts.service.slots import Slot
 from seatrial.cell.runs.domain.refusals import ReleaseAway
 from seatrial.cell.switch.domain import Current
-from seatrial.cell.switch.service.admission import release_document
+from seatrial.cell.switch.service.admission import current, release_document
 from seatrial.cell.switch.service.ports import Warmer
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.releases.release import Release
@@ -21,7 +20,6 @@ from seatrial.kit.database.database import Database
 from seatrial.kit.errors import BadUpstream, TimedOut, Unavailable
 
 _MOST: Final = 1_000  # releases remembered
-_UNISOLATED: Final = "L0"
 
 
 class ReleaseHosts:
@@ -54,7 +52,7 @@ class ReleaseHosts:
         self._expect = expect
         self._releases: dict[Digest, Release] = {}
         self._plans: dict[Digest, HostPlan] = {}
-        self._isolated = False
+        self._isolated: bool | None = None
 
     async def release(self, digest: Digest) -> Release:
         """The release that this cell keeps under `digest`; raises as `release_document`."""
@@ -71,15 +69,9 @@ class ReleaseHosts:
         known = self._releases.get(digest) or release_document(connection, digest)
         return known.limits
 
-    async def warm(self, release: Release) -> None:
-        """See `Warmer.warm`.
-
-        Raises:
-            IsolationMissing: the rules in force ask for isolation, and this machine has none.
-            SeatrialError: it cannot be built or started.
-        """
-        await self._warmer.warm(release)
-        self._refuse_unisolated(release.name)
+    async def warm(self, release: Release, *, isolated: bool) -> None:
+        """See `Warmer.warm`; raises what that raises."""
+        await self._warmer.warm(release, isolated=isolated)
         self._remember(release)
         self._expect(release)
 
@@ -98,22 +90,27 @@ class ReleaseHosts:
 
     @contextlib.asynccontextmanager
     async def slot(self, release: Digest) -> AsyncIterator[Slot]:
-        """See `runs.service.ports.Hosts.slot`."""
+        """See `runs.service.ports.Hosts.slot`.
+
+        Raises:
+            IsolationMissing: the rules in force demand isolation, and the process has none.
+            SeatrialError: no process can be started.
+        """
         plan = self._plans.get(release) or await self._plan(await self.release(release))
         async with self._hosts.slot(plan) as slot:
+            if slot.isolation is not None and await self._demanded():
+                slot.isolation.demand()
             yield slot
 
-    def flipped(self, current: Current) -> None:
+    def flipped(self, now: Current) -> None:
         """Other rules may be in force."""
-        self._isolated = current.closure.rules.isolated
+        self._isolated = now.closure.rules.isolated
 
-    def _refuse_unisolated(self, release: Digest) -> None:
-        if not self._isolated:
-            return
-        for figures in self._hosts.status():
-            isolation = figures.isolation
-            if figures.release == release and isolation and isolation.level == _UNISOLATED:
-                raise IsolationMissing(reason=", ".join(isolation.missing))
+    async def _demanded(self) -> bool:
+        """Whether the rules in force demand isolation; a run may come before `flipped` does."""
+        if self._isolated is None:
+            self._isolated = (await self._database.read(current)).closure.rules.isolated
+        return self._isolated
 
     async def _plan(self, release: Release) -> HostPlan:
         known = self._plans.get(release.name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from seatrial.cell.hosts.domain import IsolationMissing
 from seatrial.cell.switch.domain import ControlRefused
 from seatrial.cell.switch.service.ports import Answer
 from seatrial.contract.evidence.keyring import CellReplica, Keyring, sign_keyring
@@ -322,17 +323,21 @@ class FakeWarmer:
         asked: names of releases, in order.
         warmed: likewise, of those that became warm.
         failing: raised instead, by the release's name.
+        isolates: whether this machine can isolate.
     """
 
     asked: list[Digest] = field(default_factory=list)
     warmed: list[Digest] = field(default_factory=list)
     failing: dict[Digest, Exception] = field(default_factory=dict)
     hold: asyncio.Event | None = None
+    isolates: bool = True
     kept: frozenset[Digest] = frozenset()
     cleared: frozenset[Digest] | None = None
 
-    async def warm(self, release: Release) -> None:
+    async def warm(self, release: Release, *, isolated: bool) -> None:
         self.asked.append(release.name)
+        if isolated and not self.isolates:
+            raise IsolationMissing(reason="landlock")
         if self.hold is not None:
             await self.hold.wait()
         error = self.failing.get(release.name)

@@ -24,6 +24,8 @@ from seatrial.cell.switch.service.preparing import Preparer
 from seatrial.cell.switch.service.retention import forget, recall
 from seatrial.cell.switch.service.steps import LEASE, revoke
 from seatrial.cell.switch.service.switching import Myself, Switcher
+from seatrial.contract.environments.profiles import rules_of
+from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.keyring import KeyringOlder, sign_keyring
 from seatrial.contract.evidence.statements import Step, Verb
 from seatrial.contract.switch.desired import Heard
@@ -385,6 +387,27 @@ async def test_a_host_that_can_never_start_refuses_and_one_that_may_is_tried_aga
     assert len(cell.said) == 1
     await cell.apply()
     assert cell.control.reports[-1].reason.startswith("prepare_failed: host_unstartable")
+
+
+@in_a_loop
+async def test_rules_that_demand_isolation_are_refused_where_there_is_none(cell: Cell) -> None:
+    """Nothing becomes active that is not so already: what runs is what must be isolated."""
+    await cell.lead()
+    cell.warmer.isolates = False
+    cell.control.order(ONE)
+    await cell.follow()
+    before = cell.control.closure_of(1)
+    after = before.model_copy(update={"rules": rules_of(Profile.TEAM, "production")})
+    for isolates in (False, True):
+        cell.warmer.isolates = isolates
+        present = cell.control.current
+        order = cell.control.crew.order(
+            after, before, cell.control.crew.releaser, verb=Verb.CONFIGURE, previous=present
+        )
+        made = cell.control.propose(after, Verb.CONFIGURE, [order])
+        await cell.follow()
+        assert (cell.generation == made) is isolates
+    assert cell.control.reports[-3].reason.startswith("prepare_failed: isolation_missing")
 
 
 @in_a_loop

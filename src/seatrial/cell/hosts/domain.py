@@ -79,6 +79,11 @@ class Isolation:
         """The level for a badge."""
         return self.level if self.level == ISOLATED else f"{self.level} not isolated"
 
+    def demand(self) -> None:
+        """Raise `IsolationMissing` unless the process is isolated."""
+        if self.level != ISOLATED:
+            raise IsolationMissing(reason=", ".join(self.missing) or "unknown")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Warmed:

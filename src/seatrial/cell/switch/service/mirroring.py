@@ -94,7 +94,9 @@ class Mirror:
             for active in closure.agents.values():
                 try:
                     releases = await self._preparer.documents([active.release])
-                    await self._preparer.prepare(releases[active.release])
+                    await self._preparer.prepare(
+                        releases[active.release], isolated=closure.rules.isolated
+                    )
                 except SeatrialError as error:
                     _LOG.warning("%s is not warm here: %s", active.name, error)
                 except Exception:  # noqa: BLE001 - tried again; a defect must not end it

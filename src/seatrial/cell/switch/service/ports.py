@@ -52,10 +52,11 @@ class Control(Protocol):
 class Warmer(Protocol):
     """Builds and warms what runs a release."""
 
-    async def warm(self, release: Release) -> None:
+    async def warm(self, release: Release, *, isolated: bool) -> None:
         """Return when a run of `release` could start at once; quick if it could already.
 
-        Its blobs are in the cell's folder by then.
+        Its blobs are in the cell's folder by then. With `isolated`, only a process that is cut off
+        from all else will do.
 
         Raises:
             Unavailable and TimedOut kinds: it may succeed later.

@@ -41,18 +41,23 @@ class Preparer:
         """
         return {digest: await self._document(digest) for digest in sorted(set(digests))}
 
-    async def prepare(self, release: Release) -> None:
+    async def prepare(self, release: Release, *, isolated: bool) -> None:
         """Fetch the blobs of `release` and warm its host, where that is not done.
+
+        Args:
+            release: what is to be run.
+            isolated: the rules that it will run under demand it. What is warm is then looked at
+                again: it may have become so under others.
 
         Raises:
             BlobAltered, BlobTooLarge: what came is something else.
             SeatrialError: control or the host; see `Warmer.warm`.
         """
         async with self._locks.setdefault(release.name, asyncio.Lock()):
-            if release.name in self.ready:
+            if release.name in self.ready and not isolated:
                 return
             await self._fetch(release)
-            await self._warmer.warm(release)
+            await self._warmer.warm(release, isolated=isolated)
             self.ready.add(release.name)
 
     async def fetch(self, release: Release) -> None:

@@ -214,9 +214,12 @@ class Switcher:
     ) -> bool:
         """Get `order` ready, or refuse it; false if it may succeed later."""
         reach("cell.prepare.before")
-        changed = order.closure.changed_from(standing.closure).values()
+        isolated = order.closure.rules.isolated
+        # Under other rules what runs already is prepared anew: they may ask more of the machine.
+        kept = order.closure.rules == standing.closure.rules
+        agents = order.closure.changed_from(standing.closure) if kept else order.closure.agents
         try:
-            releases = await self._preparer.documents(each.release for each in changed)
+            releases = await self._preparer.documents(each.release for each in agents.values())
         except SeatrialError as error:
             return await self._failed(order, Why.RELEASE, error, standing, epoch)
         now = self._clock.now()
@@ -228,7 +231,7 @@ class Switcher:
         reach("cell.prepare.judged")
         try:
             for release in releases.values():
-                await self._preparer.prepare(release)
+                await self._preparer.prepare(release, isolated=isolated)
         except SeatrialError as error:
             return await self._failed(order, Why.UNPREPARED, error, standing, epoch)
         self._failures.pop(order.proposal, None)

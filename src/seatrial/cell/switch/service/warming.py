@@ -34,12 +34,19 @@ class HostWarmer:
         self._wheels = wheels
         self._environment = environment
 
-    async def warm(self, release: Release) -> None:
-        """See `Warmer.warm`; raises what `Hosts.prepare` raises."""
+    async def warm(self, release: Release, *, isolated: bool) -> None:
+        """See `Warmer.warm`.
+
+        Raises:
+            IsolationMissing: that is asked for, and this machine has none.
+            SeatrialError: what `Hosts.prepare` raises.
+        """
         plan = await asyncio.to_thread(
             plan_of, release, self._blobs, self._wheels, self._environment
         )
-        await self._hosts.prepare(plan)
+        warmed = await self._hosts.prepare(plan)
+        if isolated:
+            warmed.isolation.demand()
 
     async def keep(self, releases: Collection[Digest]) -> None:
         """See `Warmer.keep`."""
