@@ -16,6 +16,8 @@ from tests.line.system import System
 _CUT: Final = frozenset({"peer_unreachable", "answer_broken", "call_timed_out"})
 """What a caller sees of a process that dies; with its key it asks again."""
 
+_PAUSE: Final = 0.2  # seconds before a caller asks again
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -107,9 +109,7 @@ class Load:
                     self.refused.append(f"{cell}: {error.code}: {error.message}")
                     return None
                 self.cut += 1
-                if self._resting and self.cut > 100_000:
-                    return None
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_PAUSE)
 
     def _note(self, number: int, order: int, cell: str, answer: Any) -> None:
         run = answer.value

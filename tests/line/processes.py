@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -168,7 +168,12 @@ def wait_until(true: Callable[[], _T], what: str, patience: float = PATIENCE) ->
         time.sleep(0.02)
 
 
-def environment_of(pid: int) -> Mapping[str, str]:
-    """A process's environment, as the system shows it to its owner."""
-    parts = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    return dict(part.decode().split("=", 1) for part in parts if b"=" in part)
+def guests(process: Process) -> list[int]:
+    """Agent processes of a cell."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == process.pid and b"SEATRIAL_SLOT=" in (place / "environ").read_bytes():
+                found.append(int(place.name))
+    return found

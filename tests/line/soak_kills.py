@@ -29,7 +29,7 @@ _AGENT: Final = """
         raise RuntimeError("not here")
 
     def run(input, context):
-        time.sleep(0.2)
+        time.sleep(0.4)
         return {"release": context.release, "version": "{version}"}
     """
 _MOST: Final = 6  # rounds in which a point must be reached
