@@ -122,7 +122,7 @@ def _deployed() -> Iterator[Path]:
     with _folder() as folder:
         _run("init", ".", "--no-input", folder=folder)
         _run("up", "--detach", "--port", "0", folder=folder)
-        agent = json.loads(_run("deploy", "--json", folder=folder))["name"].partition("@")[0]
+        agent = json.loads(_run("deploy", "--json", folder=folder))["release"].partition("@")[0]
         for number in range(2):
             (folder / "agent.py").write_text(f"def run(input):\n    return {number}\n")
             _run("deploy", folder=folder)
