@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.runs import run_routes
 from seatrial.cell.door.api.sessions import session_routes
 from seatrial.cell.hosts.domain import Chunk, Error, HostEvent, Result, RunRequest
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.database import Database
 from tests.cell.door.rooms import Door
 from tests.cell.runs.stage import FAST, Stage, dying, hang, made, raising, until
@@ -410,6 +412,27 @@ async def test_a_payload_is_not_shown_if_that_cannot_be_noted(quick: Door) -> No
         answer = await quick.ask("GET", f"/v1/runs/{run['id']}", by="payload")
         assert answer.status == 500
         assert b"secret" not in answer.body
+
+
+@in_a_loop
+async def test_a_run_that_tries_drafts_is_no_evidence_for_its_release(quick: Door) -> None:
+    """It may run on other prompts than the release has; where there are none, it is one as all."""
+    drafts = {"drafts": "yes"}
+    chat = {"model": "support", "messages": [{"role": "user", "content": "hi"}]}
+    calls: list[tuple[str, Any]] = [
+        (START, {"input": 1, "tags": drafts}),
+        ("/v1/chat/completions", {**chat, "metadata": drafts}),
+    ]
+    async with quick.open():
+        for environment, counted in (("staging", 0), ("production", 2)):
+            quick.desk.environment = environment
+            answers = [await quick.ask("POST", path, body) for path, body in calls]
+            assert [each.status for each in answers] == [200, 200]
+            release = Digest.parse(answers[0].headers["seatrial-release"])
+            facts = await quick.stage.database.read(
+                partial(quick.stage.runs.counts, release=release)
+            )
+            assert facts.succeeded == counted
 
 
 @in_a_loop

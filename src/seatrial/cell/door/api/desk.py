@@ -1,14 +1,16 @@
 """What every endpoint on runs needs: who calls, what he may see, and what each answer carries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import orjson
 
 from seatrial.cell.door.api.shown import sees, sees_payload, told_event
+from seatrial.cell.door.domain import Operation, operation_allowed
 from seatrial.cell.door.service.access import Admit
+from seatrial.cell.door.service.prompts import TAG
 from seatrial.cell.runs.domain.refusals import RunRefused, RunUnknown
 from seatrial.cell.runs.domain.values import Run, RunEvent
 from seatrial.cell.runs.service.feeds import Follower
@@ -53,6 +55,13 @@ class Desk:
     ids: Ids
     on_payload_read: OnPayloadRead
     _told: "asyncio.Task[None] | None" = field(default=None, init=False)
+
+    def counts(self, tags: Mapping[str, str]) -> bool:
+        """Whether a run with these tags is evidence for its release; one that tries drafts is not.
+
+        Where no drafts are allowed the tag does nothing, and takes no run out of the counts.
+        """
+        return TAG not in tags or not operation_allowed(self.environment, Operation.DRAFT_SET)
 
     @property
     def largest(self) -> int:

@@ -69,6 +69,7 @@ class _Request:
     caller: Caller
     body: dict[str, Any]
     scope: Scope
+    desk: Desk
 
     def text(self, name: str) -> str | None:
         value = self.body.get(name)
@@ -106,15 +107,17 @@ class _Request:
         return given.decode() if given is not None else self.metadata.get(_SESSION)
 
     def asked(self, value: dict[str, Any], session: str | None) -> Asked:
+        tags = {name: text for name, text in self.metadata.items() if name != _SESSION}
         return Asked(
             agent=self.slug,
             input=value,
             caller=self.caller.id,
             tenant=self.caller.tenant,
             session=session,
-            tags={name: text for name, text in self.metadata.items() if name != _SESSION},
+            tags=tags,
             key=idempotency_key(self.scope),
             seen=seen_generation(self.scope),
+            counted=self.desk.counts(tags),
         )
 
 
@@ -192,7 +195,7 @@ class _Openai:
         body = await read_json(scope, receive, limit=self._desk.largest, strict=False)
         if not isinstance(body, dict):
             raise ParameterRefused(param="body", reason="it is no object")
-        return _Request(caller=caller, body=body, scope=scope)
+        return _Request(caller=caller, body=body, scope=scope, desk=self._desk)
 
     async def _whole(
         self, send: Send, asked: Asked, shape: Callable[[Run], dict[str, Any]]

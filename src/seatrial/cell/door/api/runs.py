@@ -198,6 +198,7 @@ class _Endpoints:
             timeout_seconds=call.timeout_seconds,
             key=idempotency_key(scope),
             seen=seen_generation(scope),
+            counted=desk.counts(call.tags),
         )
         return _Asking(caller=caller, call=call, asked=asked)
 
