@@ -1,11 +1,15 @@
 """Snapshots: the same on any number of processes, whole or not there, what no rule covers gone."""
 
 import base64
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seatrial.data.domain import (
     MaskUnfit,
@@ -14,6 +18,7 @@ from seatrial.data.domain import (
     SnapshotExists,
     SnapshotUnfinished,
 )
+from seatrial.data.masking import tables
 from seatrial.data.masking.service import snapshot as service
 from seatrial.data.masking.service.keys import MaskingKey
 from seatrial.data.rules.domain import Rules
@@ -216,3 +221,12 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
         masked(source, rules(), tmp_path / "later", key=MaskingKey(b"o" * 32), resume=True)
     masked(source, rules(), tmp_path / "later", resume=True)
     assert bytes_of(tmp_path / "later") == bytes_of(tmp_path / "whole")
+
+
+CELLS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=9))
+def test_csv_is_written_so_that_it_reads_back(rows: list[tuple[str, str]]) -> None:
+    text = tables._as_csv([[a for a, _ in rows], [b for _, b in rows]]).decode()
+    assert [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))] == rows

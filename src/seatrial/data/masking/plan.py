@@ -114,7 +114,7 @@ class Plan:
                 act = acts.get(name, other)
                 if act is None:
                     if covered is not None and name not in covered:
-                        work.dropped.add(prefix + _as_reported(name))
+                        work.dropped.add(prefix + as_reported(name))
                     continue
                 shown = name if names is None else names(name, work)
                 masked[shown] = act(inner, work, masked, shown)
@@ -156,8 +156,13 @@ class Plan:
         if deep and rule.kind is Class.KEEP:
             return lambda value, _work, _container, _name: value
         scalar = self._scalar(rule, path)
+        memo = self.memos.get(path)
 
         def leaf(value: Value, work: Work, container: Value, name: Value) -> Value:
+            if memo is not None and type(value) is str:
+                return memo[value]
+            if isinstance(value, list):
+                return [leaf(item, work, container, name) for item in value]
             if isinstance(value, dict):
                 if deep:
                     return {inner: leaf(v, work, container, name) for inner, v in value.items()}
@@ -165,7 +170,7 @@ class Plan:
                 return None
             return scalar(value, work)
 
-        return self._listed(leaf)
+        return leaf
 
     def _scalar(self, rule: ColumnRule, path: str) -> Callable[[Any, Work], Any]:
         if rule.kind is Class.KEEP or rule.mask is Mask.KEPT:
@@ -188,7 +193,7 @@ class Plan:
         return _guarded(rule, path, typed)
 
 
-def _as_reported(name: str) -> str:
+def as_reported(name: str) -> str:
     """A member's name, unless it looks like a value: reports hold none."""
     return name if _PLAIN_NAME.match(name) else "*"
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from seatrial.data.domain import MaskUnfit, PersonMissing
 from seatrial.data.masking import dates
 from seatrial.data.masking.dossiers import Dossier
-from seatrial.data.masking.plan import Act, ColumnUnfit, Memo, Plan, Work
+from seatrial.data.masking.plan import Act, ColumnUnfit, Memo, Plan, Work, as_reported
 from seatrial.data.masking.pseudonyms import Pseudonyms
 from seatrial.data.masking.shapes import Unfit
 from seatrial.data.masking.text import TextMasker
@@ -81,13 +81,7 @@ class TableMasker:
         self._share = rules.subset.persons
         self._node = tree(self._rules.columns)
         self._plan = Plan(name, self._node, pseudonyms)
-        self._uncovered = frozenset(n for n in names if self._node.of(n) is None)
-        self._columns = [
-            (index, name, node, act)
-            for index, name in enumerate(names)
-            if (node := self._node.of(name)) is not None
-            and (act := self._plan.act(node)) is not None
-        ]
+        self._layouts: dict[tuple[str, ...], _Layout] = {}
         # Whoever has no free text and no dates needs no person for each record.
         self._needs_person = bool(
             self._rules.has_text
@@ -98,7 +92,7 @@ class TableMasker:
     @property
     def shown(self) -> tuple[str, ...]:
         """The columns of the output of a flat table."""
-        return tuple(name for _, name, _, _ in self._columns)
+        return self._layout(self._names).shown
 
     def head(self) -> bytes:
         """The first line of a CSV output."""
@@ -141,12 +135,14 @@ class TableMasker:
         if self._share < 1 and self._rules.person:
             kept = [index for index, person in enumerate(persons) if self.is_chosen(person)]
             batch, persons = batch.only(kept), [persons[index] for index in kept]
-        dropped = set(self._uncovered)
+        dropped: set[str] = set()
+        columns: list[Any] | None = None
         if batch.records is not None:
-            content, columns = self._nested(batch, persons, people, dropped), None
+            content = self._nested(batch, persons, people, dropped)
         else:
-            columns = self._flat(batch, persons, people, dropped)
-            content = b"" if self._output == "parquet" else self._written(columns, batch.count)
+            layout = self._layout(self._names)
+            columns = self._flat(layout, batch, persons, people, dropped)
+            content = b"" if self._output == "parquet" else self._written(layout, columns, batch)
         return Masked(
             content=content,
             columns=columns if self._output == "parquet" else None,
@@ -164,6 +160,14 @@ class TableMasker:
         return chance < self._share * _CHANCES
 
     def _nested(self, batch: Batch, persons: list[str], people: People, dropped: set[str]) -> bytes:
+        names = tuple(batch.records[0]) if batch.records else ()
+        if self._node.names is None and set(map(tuple, batch.records or ())) == {names}:
+            # All have the same members: column by column is twice as fast.
+            columns = list(zip(*map(dict.values, batch.records or ()), strict=True))
+            alike = replace(batch, records=None, columns=columns)
+            layout = self._layout(names)
+            shown = self._flat(layout, alike, persons, people, dropped)
+            return self._written(layout, shown, batch)
         works, masked = [], []
         for index, record in enumerate(batch.records or ()):
             work = Work(days=self._shifts[persons[index]], dropped=dropped)
@@ -177,13 +181,30 @@ class TableMasker:
             [orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in masked]
         )
 
+    def _layout(self, names: tuple[str, ...]) -> "_Layout":
+        found = self._layouts.get(names)
+        if found is None:
+            nodes = [(index, name, self._node.of(name)) for index, name in enumerate(names)]
+            acts = [
+                (index, name, node, act)
+                for index, name, node in nodes
+                if node is not None and (act := self._plan.act(node)) is not None
+            ]
+            found = self._layouts[names] = _Layout(
+                columns=acts,
+                shown=tuple(name for _, name, _, _ in acts),
+                uncovered=frozenset(as_reported(name) for _, name, node in nodes if node is None),
+            )
+        return found
+
     def _flat(
-        self, batch: Batch, persons: list[str], people: People, dropped: set[str]
+        self, layout: "_Layout", batch: Batch, persons: list[str], people: People, dropped: set[str]
     ) -> list[Any]:
         columns: list[Any] = []
         works: list[Work] | None = None
         days: list[int] | None = None
-        for index, _, node, act in self._columns:
+        dropped |= layout.uncovered
+        for index, _, node, act in layout.columns:
             values = (batch.columns or ())[index]
             memo = self._plan.memos.get(node.path) if node.rule is not None else None
             kinds = set(map(type, values))
@@ -219,6 +240,8 @@ class TableMasker:
         dropped: set[str],
     ) -> list[Any]:
         shifted = dates.shifted
+        if set(map(type, values)) == {str} and (moved := dates.all_shifted(values, days)):
+            return moved
         try:
             return [shifted(v, d) if v else v for v, d in zip(values, days, strict=True)]
         except (Unfit, TypeError):  # a value of another kind: one by one, to tell which
@@ -245,20 +268,12 @@ class TableMasker:
             if work.wholes and not work.texts:
                 work.place([])
 
-    def _written(self, columns: list[Any], count: int) -> bytes:
+    def _written(self, layout: "_Layout", columns: list[Any], batch: Batch) -> bytes:
         if self._output == "csv":
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-            return text.getvalue().encode()
-        rows = zip(*columns, strict=True) if columns else [()] * count
-        return b"".join(
-            [
-                orjson.dumps(
-                    dict(zip(self.shown, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE
-                )
-                for row in rows
-            ]
-        )
+            return _as_csv(columns)
+        rows = zip(*columns, strict=True) if columns else [()] * batch.count
+        shown, option = layout.shown, orjson.OPT_APPEND_NEWLINE
+        return b"".join([orjson.dumps(dict(zip(shown, row)), option=option) for row in rows])  # noqa: B905 - both come from the layout
 
     def _unfit(self, error: ColumnUnfit, record: int) -> MaskUnfit:
         return MaskUnfit(
@@ -268,6 +283,21 @@ class TableMasker:
             mask=error.mask,
             reason=str(error),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """What is done with records of the same members.
+
+    Attributes:
+        columns: place, name, rules and act of each member that is shown.
+        shown: their names.
+        uncovered: names that no rule covers.
+    """
+
+    columns: list[tuple[int, str, Node, Act]]
+    shown: tuple[str, ...]
+    uncovered: frozenset[str]
 
 
 class _Shifts(dict[str, int]):
@@ -287,6 +317,20 @@ class _Shifts(dict[str, int]):
 
 NOTHING: Final = Dossier(())
 """What is known of nobody."""
+
+
+def _as_csv(columns: list[Any]) -> bytes:
+    """The lines of a CSV file; three times as fast where nothing needs a quote."""
+    plain = len(columns) > 1 and all(set(map(type, column)) == {str} for column in columns)
+    if plain and not any(_needs_quotes("\x1f".join(column)) for column in columns):
+        return ("\n".join(map(",".join, zip(*columns, strict=True))) + "\n").encode()
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+    return text.getvalue().encode()
+
+
+def _needs_quotes(text: str) -> bool:
+    return "," in text or '"' in text or "\n" in text or "\r" in text
 
 
 def _key(value: object) -> str:

@@ -1,6 +1,7 @@
 """Files of lines: read one by one, none longer than allowed, in UTF-8 and nothing else."""
 
 import csv
+import io
 import itertools
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from seatrial.data.rules.tree import Value
 from seatrial.data.sources.batches import BYTES, ROWS, Batch
 
 _MARK: Final = b"\xef\xbb\xbf"
+_BLOCK: Final = 1 << 20  # bytes
 _OTHER_MARKS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -91,9 +93,7 @@ class CsvFile:
         self._largest = largest
         with path.open("rb") as file:
             _after_mark(file, self.shown)
-            head = next(self._rows(file, 1), None)
-            self._body = file.tell()
-        self.names = tuple(head or ())
+            self.names = tuple(self._head(file))
         twice = [name for name in self.names if self.names.count(name) > 1]
         if not self.names or twice:
             reason = f"two columns are named {twice[0]!r}" if twice else "it has no head"
@@ -101,30 +101,46 @@ class CsvFile:
 
     def batches(self, *, offset: int = 0, first: int = 1) -> Iterator[Batch]:
         """See `Table`; raises `SourceBroken`, `RecordTooLong`."""
+        csv.field_size_limit(self._largest)
         with self._path.open("rb") as file:
             file.seek(offset or self._body)
+            text = _Blocks(file, self.shown, self._largest)
+            reader = csv.reader(text.lines(), strict=True)
             number = first
-            rows = self._rows(file, first + 1)
-            while batch := list(itertools.islice(rows, ROWS)):
+            while True:
+                begun = text.offset()
+                try:
+                    batch = list(itertools.islice(reader, ROWS))
+                except csv.Error:
+                    self._refuse(begun)
+                    raise
+                if not batch:
+                    return
                 if set(map(len, batch)) != {len(self.names)}:
                     self._refuse_ragged(batch, number)
-                yield Batch(
-                    first=number,
-                    count=len(batch),
-                    columns=list(zip(*batch, strict=True)),
-                    offset=file.tell(),
-                )
+                columns = list(zip(*batch, strict=True))
+                yield Batch(first=number, count=len(batch), columns=columns, offset=text.offset())
                 number += len(batch)
 
-    def _rows(self, file: IO[bytes], line: int) -> Iterator[list[str]]:
-        csv.field_size_limit(self._largest)
-        reader = csv.reader(self._decoded(file, line), strict=True)
-        begun = line
-        while True:
+    def _head(self, file: IO[bytes]) -> list[str]:
+        text = _Blocks(file, self.shown, self._largest)
+        try:
+            head = next(csv.reader(text.lines(), strict=True), [])
+        except csv.Error as error:
+            raise SourceBroken(source=self.shown, place="line 1", reason=str(error)) from None
+        self._body = text.offset()
+        return head
+
+    def _refuse(self, offset: int) -> None:
+        """Read what follows `offset` record by record, to tell which one is broken."""
+        with self._path.open("rb") as file:
+            line = 1 + sum(part.count(b"\n") for part in _parts(file, offset))
+            text = _Blocks(file, self.shown, self._largest)
+            reader = csv.reader(text.lines(), strict=True)
+            begun = line
             try:
-                row = next(reader)
-            except StopIteration:
-                return
+                for _ in reader:
+                    begun = line + reader.line_num
             except csv.Error as error:
                 if "field limit" in str(error):
                     raise RecordTooLong(
@@ -132,19 +148,6 @@ class CsvFile:
                     ) from None
                 place = f"line {line + reader.line_num - 1}, in the record of line {begun}"
                 raise SourceBroken(source=self.shown, place=place, reason=str(error)) from None
-            begun = line + reader.line_num
-            yield row
-
-    def _decoded(self, file: IO[bytes], first: int) -> Iterator[str]:
-        for number, line in enumerate(_lines(file, self.shown, self._largest, first), first):
-            try:
-                yield line.decode()
-            except UnicodeDecodeError as error:
-                raise SourceBroken(
-                    source=self.shown,
-                    place=f"line {number}, byte {error.start + 1}",
-                    reason="it is not UTF-8; convert the file, for example with iconv",
-                ) from None
 
     def _refuse_ragged(self, rows: list[list[str]], first: int) -> None:
         wrong = next(i for i, row in enumerate(rows) if len(row) != len(self.names))
@@ -153,6 +156,73 @@ class CsvFile:
             place=f"record {first + wrong}",
             reason=f"it has {len(rows[wrong])} fields under a head of {len(self.names)}",
         )
+
+
+class _Blocks:
+    """A text file by blocks of whole lines, which cost a tenth of what lines one by one do."""
+
+    def __init__(self, file: IO[bytes], shown: str, largest: int) -> None:
+        self._file = file
+        self._shown = shown
+        self._largest = largest
+        self._before = file.tell()  # bytes before the present block
+        self._text = ""
+        self._read = io.StringIO()
+
+    def lines(self) -> Iterator[str]:
+        """Its lines, with their ends."""
+        return itertools.chain.from_iterable(self._blocks())
+
+    def offset(self) -> int:
+        """Bytes of the file before the next line."""
+        return self._before + len(self._text[: self._read.tell()].encode())
+
+    def _blocks(self) -> Iterator[io.StringIO]:
+        rest = b""
+        while part := self._file.read(_BLOCK):
+            head, end, tail = part.rpartition(b"\n")
+            if not end:
+                rest += part
+                if len(rest) > self._largest:
+                    raise self._too_long()
+                continue
+            if len(rest) + head.find(b"\n") > self._largest:
+                raise self._too_long()
+            yield self._decoded(rest + head + end)
+            rest = tail
+        if rest:
+            yield self._decoded(rest)
+
+    def _decoded(self, block: bytes) -> io.StringIO:
+        self._before += len(self._text.encode())
+        try:
+            self._text = block.decode()
+        except UnicodeDecodeError as error:
+            line = self._line() + block.count(b"\n", 0, error.start)
+            column = error.start - block.rfind(b"\n", 0, error.start)
+            raise SourceBroken(
+                source=self._shown,
+                place=f"line {line}, byte {column}",
+                reason="it is not UTF-8; convert the file, for example with iconv",
+            ) from None
+        self._read = io.StringIO(self._text, newline="\n")
+        return self._read
+
+    def _line(self) -> int:
+        """The number of the first line that is in no block yet."""
+        return 1 + sum(part.count(b"\n") for part in _parts(self._file, self._before))
+
+    def _too_long(self) -> RecordTooLong:
+        self._before += len(self._text.encode())
+        return RecordTooLong(source=self._shown, place=f"line {self._line()}", limit=self._largest)
+
+
+def _parts(file: IO[bytes], end: int) -> Iterator[bytes]:
+    """The file from its beginning to byte `end`, where it then stands."""
+    file.seek(0)
+    while end and (part := file.read(min(end, _BLOCK))):
+        end -= len(part)
+        yield part
 
 
 def _lines(file: IO[bytes], shown: str, largest: int, first: int) -> Iterator[bytes]:
