@@ -60,16 +60,19 @@ def draft_routes(prompts: Prompts, admit: Admit, environment: str) -> list[tuple
     """The endpoints of drafts, for `Routes`."""
 
     async def listed(scope: Scope, _receive: Receive, send: Send) -> None:
+        """List the drafts of an agent."""
         await admit(scope, CellPermission.DRAFT)
         found = await prompts.listed(path_values(scope)["slug"])
         await answer_json(send, {"drafts": [_told(each) for each in found]})
 
     async def one(scope: Scope, _receive: Receive, send: Send) -> None:
+        """Show a draft."""
         await admit(scope, CellPermission.DRAFT)
         values = path_values(scope)
         await answer_json(send, _told(await prompts.one(values["slug"], values["name"])))
 
     async def put(scope: Scope, receive: Receive, send: Send) -> None:
+        """Save a draft."""
         caller = await admit(scope, CellPermission.DRAFT)
         refuse_bound(caller)
         order = DraftOrder.read(await read_json(scope, receive, limit=_LARGEST))
@@ -78,6 +81,7 @@ def draft_routes(prompts: Prompts, admit: Admit, environment: str) -> list[tuple
         await answer_json(send, {"agent": agent, "name": name, "digest": str(digest)})
 
     async def remove(scope: Scope, _receive: Receive, send: Send) -> None:
+        """Remove a draft."""
         refuse_bound(await admit(scope, CellPermission.DRAFT))
         values = path_values(scope)
         await prompts.remove(values["slug"], values["name"])
@@ -98,6 +102,7 @@ def local_run_routes(
     """The endpoints of local runs, for `Routes`; `inner_url` is where their code calls models."""
 
     async def begin(scope: Scope, receive: Receive, send: Send) -> None:
+        """Open a run whose code runs on the caller's machine; the token is told once."""
         caller = await admit(scope, CellPermission.DRAFT)
         asked = LocalRunOrder.read(await read_json(scope, receive, limit=_LARGEST, strict=False))
         order = LocalOrder(
@@ -118,11 +123,13 @@ def local_run_routes(
         await answer_json(send, told, status=201, headers=_NO_STORE)
 
     async def beat(scope: Scope, _receive: Receive, send: Send) -> None:
+        """Keep a local run, which is left when there is no sign of life."""
         caller = await admit(scope, CellPermission.DRAFT)
         run = path_values(scope)["run"]
         await answer_json(send, {"run": run, "expires": await local.beat(run, caller)})
 
     async def end(scope: Scope, receive: Receive, send: Send) -> None:
+        """End a local run with its output or an error."""
         caller = await admit(scope, CellPermission.DRAFT)
         ended = LocalEnd.read(await read_json(scope, receive, limit=16 << 20, strict=False))
         failure = None

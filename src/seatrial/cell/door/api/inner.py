@@ -23,6 +23,7 @@ def inner_routes(slots: Slots, models: ModelCalls, prompts: Prompts) -> list[tup
     """The endpoints, for `Routes`."""
 
     async def run(scope: Scope, _receive: Receive, send: Send) -> None:
+        """Which run is in the slot."""
         slot = (await slots.caller(scope)).slot
         told = {
             "run": slot.run,
@@ -35,6 +36,7 @@ def inner_routes(slots: Slots, models: ModelCalls, prompts: Prompts) -> list[tup
         await answer_json(send, told)
 
     async def prompt(scope: Scope, _receive: Receive, send: Send) -> None:
+        """A prompt of the release, or its draft where the run asks for drafts."""
         caller = await slots.caller(scope)
         found = await prompts.fetch(caller, path_values(scope)["name"])
         told = {
@@ -46,6 +48,7 @@ def inner_routes(slots: Slots, models: ModelCalls, prompts: Prompts) -> list[tup
         await answer_json(send, told)
 
     async def listed(scope: Scope, _receive: Receive, send: Send) -> None:
+        """The models that the release pins."""
         caller = await slots.caller(scope)
         if caller.slot.run is None:
             raise CallWithoutRun
@@ -63,6 +66,7 @@ def inner_routes(slots: Slots, models: ModelCalls, prompts: Prompts) -> list[tup
 
 def _calling(slots: Slots, models: ModelCalls, route: Route) -> App:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        """A call of a pinned model, in its provider's own words."""
         caller = await slots.caller(scope)
         exchange = Exchange(scope=scope, receive=receive, send=send)
         with bound(run=caller.slot.run, agent=caller.slot.agent):

@@ -28,6 +28,7 @@ def log_routes(book: LogBook, admit: Admit, lifetime: Lifetime) -> list[tuple[st
     stream = EventStream(lifetime=lifetime)
 
     async def lines(scope: Scope, receive: Receive, send: Send) -> None:
+        """The newest lines as JSON, or with `follow` as events that go on."""
         caller = await admit(scope, CellPermission.OPERATE)
         if caller.tenant:
             raise LogsOfTenants(name=caller.name, tenant=caller.tenant)
@@ -50,6 +51,7 @@ def metric_routes(families: FamiliesOf) -> list[tuple[str, str, App]]:
     """The endpoint of metrics, for `Routes`. It asks for no token, as collectors expect."""
 
     async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
+        """Figures as Prometheus text."""
         await answer(send, rendered(await families()), content_type=CONTENT_TYPE)
 
     return [("GET", "/metrics", page)]

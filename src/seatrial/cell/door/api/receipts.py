@@ -12,6 +12,7 @@ def receipt_routes(receipts: Receipts, admit: Admit) -> list[tuple[str, str, App
     """The endpoint, for `Routes`."""
 
     async def one(scope: Scope, _receive: Receive, send: Send) -> None:
+        """Everything that is known of a run."""
         caller = await admit(scope, CellPermission.PAYLOAD)
         await answer_json(send, await receipts.of(path_values(scope)["id"], caller))
 

@@ -32,10 +32,12 @@ def secret_routes(vault: Vault, admit: Admit, environment: str) -> list[tuple[st
         return caller
 
     async def listed(scope: Scope, _receive: Receive, send: Send) -> None:
+        """List names and versions; no value is ever told."""
         await administrator(scope)
         await answer_json(send, {"secrets": [_told(each) for each in await vault.listed()]})
 
     async def put(scope: Scope, receive: Receive, send: Send) -> None:
+        """Set a secret, or rotate it."""
         caller = await administrator(scope)
         order = SecretOrder.read(await read_json(scope, receive, limit=_LARGEST))
         name = path_values(scope)["name"]
@@ -43,8 +45,9 @@ def secret_routes(vault: Vault, admit: Admit, environment: str) -> list[tuple[st
         await answer_json(send, {"name": name, "version": version})
 
     async def remove(scope: Scope, _receive: Receive, send: Send) -> None:
-        await administrator(scope)
-        await vault.remove(path_values(scope)["name"])
+        """Remove a secret with all its versions."""
+        caller = await administrator(scope)
+        await vault.remove(path_values(scope)["name"], author=caller.id)
         await answer_empty(send)
 
     return [

@@ -18,6 +18,7 @@ def session_routes(desk: Desk) -> list[tuple[str, str, App]]:
     """The endpoints, for `Routes`."""
 
     async def listed(scope: Scope, _receive: Receive, send: Send) -> None:
+        """One page of sessions, the one used last first."""
         caller = await desk.reader(scope)
         found = asked_for(scope, "agent", "after", "limit")
         wanted = _wanted(caller, agent=_plain(found.get("agent")), after=_cursor(found))
@@ -26,6 +27,7 @@ def session_routes(desk: Desk) -> list[tuple[str, str, App]]:
         await answer_json(send, {"sessions": told, "next": _written(after)})
 
     async def show(scope: Scope, _receive: Receive, send: Send) -> None:
+        """A session and its newest runs."""
         caller = await desk.reader(scope)
         found = asked_for(scope, "agent")
         session = await _session(desk, caller, path_values(scope)["id"], _plain(found.get("agent")))

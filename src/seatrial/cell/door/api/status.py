@@ -29,6 +29,7 @@ def status_routes(
     """
 
     async def show(scope: Scope, _receive: Receive, send: Send) -> None:
+        """What is in force here, how the switch stands, and the agents' processes."""
         await admit(scope, CellPermission.READ)
         figures, current = await standing()
         hosts = tuple(processes())

@@ -39,10 +39,12 @@ def token_routes(access: Access, environment: str) -> list[tuple[str, str, App]]
     """The endpoints, for `Routes`."""
 
     async def listed(scope: Scope, _receive: Receive, send: Send) -> None:
+        """List the tokens, without their texts."""
         caller = await access.admit(scope, CellPermission.ADMIN)
         await answer_json(send, {"tokens": [_told(each) for each in await access.listed(caller)]})
 
     async def make(scope: Scope, receive: Receive, send: Send) -> None:
+        """Make a token that may do no more than its maker; its text is told once."""
         caller = await access.admit(scope, CellPermission.ADMIN)
         order = TokenOrder.read(await read_json(scope, receive, limit=_LARGEST))
         seconds = order.expires_seconds
@@ -57,6 +59,7 @@ def token_routes(access: Access, environment: str) -> list[tuple[str, str, App]]
         await answer_json(send, told, status=201, headers=_NO_STORE)
 
     async def revoke(scope: Scope, _receive: Receive, send: Send) -> None:
+        """Revoke a token."""
         caller = await access.admit(scope, CellPermission.ADMIN)
         await access.revoke(path_values(scope)["id"], caller)
         await answer_empty(send)

@@ -1,0 +1,105 @@
+"""The page of the log of decisions: every kind of entry that some code appends."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from dev.reference.house import PACKAGE, ROOT
+from dev.reference.markdown import code, page, section, table
+from dev.reference.page import Page
+
+_APPENDS: Final = f"{PACKAGE}.kit.transparency.domain"
+_KIND: Final = re.compile(r"[a-z]+\.[a-z]+\Z")
+_INTRO: Final = """\
+What is written into the [log of decisions](../explanation/audit.md), each entry in the transaction
+that made the decision. `actor` is the id of the token or cell that asked, or the process itself;
+bodies hold facts and digests, never a payload."""
+_CONTROL: Final = "In control's log"
+_CELL: Final = "In a cell's log"
+MEANINGS: Final[dict[tuple[str, str], str]] = {
+    ("control", "cell.enrolled"): "A process of a cell was let in: its keys, its address.",
+    ("control", "cell.invited"): "A one-use token was made for a process of a cell.",
+    (
+        "control",
+        "keyring.put",
+    ): "A keyring came into force; its digest, its version, how many it names.",
+    ("control", "order.kept"): "A signed order was kept until its gates are met.",
+    ("control", "release.deployed"): "A release was taken in: author, key, commit, provenance.",
+    ("control", "release.vouched"): "Somebody else signed where a release comes from.",
+    ("control", "switch.abandoned"): "A generation will not be: the reason, and the cells.",
+    ("control", "switch.committed"): "A generation is decided: the cells that had prepared it.",
+    ("control", "switch.excluded"): "A cell was left out of a generation by name.",
+    ("control", "switch.proposed"): "A generation was begun: verb, closure, base, required cells.",
+    ("control", "token.made"): "A token for control's API was made: its name, what it may do.",
+    ("control", "token.revoked"): "A token for control's API was revoked.",
+    ("cell", "keyring.taken"): "The cell verified a newer keyring and relies on it.",
+    ("cell", "payload.read"): "Somebody read the inputs and outputs of a run that is not his.",
+    ("cell", "release.revoked"): "A release may never come into force here again.",
+    (
+        "cell",
+        "switch.flipped",
+    ): "A generation is in force here: what it replaced, by which proposal.",
+    ("cell", "switch.prepared"): "Everything for a generation is ready here.",
+    ("cell", "switch.refused"): "The cell refused a generation, and why.",
+}
+"""What each kind means, by the process that writes it; held against the code by a test."""
+
+
+def kinds(root: Path = ROOT) -> dict[tuple[str, str], str]:
+    """Where each kind of entry is appended, by process and kind."""
+    package = root / "src" / PACKAGE
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        module = ".".join(path.relative_to(package).with_suffix("").parts)
+        if f"from {_APPENDS} import" not in text or module.startswith("kit."):
+            continue
+        tree = ast.parse(text)
+        process = "control" if module.startswith(("control.", "main.control")) else "cell"
+        for kind in _kinds(tree):
+            found[process, kind] = module
+    return found
+
+
+def render() -> str:
+    """The page for every kind."""
+    found = kinds()
+    return page(
+        "Log entries",
+        _INTRO,
+        *(
+            section(2, title, table(("kind", "what was decided", "written by"), rows))
+            for process, title in (("control", _CONTROL), ("cell", _CELL))
+            if (
+                rows := [
+                    (code(kind), MEANINGS.get((each, kind), ""), code(found[each, kind]))
+                    for each, kind in sorted(found)
+                    if each == process
+                ]
+            )
+        ),
+    )
+
+
+def _kinds(tree: ast.Module) -> Iterator[str]:
+    """The texts that stand where a kind does: named `kind`, or first among what is logged."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="Entry"), keywords=keywords):
+                yield from _texts(each.value for each in keywords if each.arg == "kind")
+            case ast.Call(func=ast.Name(id="_log"), args=[_, kind, *_]):
+                yield from _texts([kind])
+            case ast.Tuple(elts=[kind, _, _]):
+                yield from _texts([kind])
+
+
+def _texts(nodes: Iterable[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        match node:
+            case ast.Constant(value=str(text)) if _KIND.match(text):
+                yield text
+
+
+LOG_ENTRIES: Final = Page(path="docs/reference/log-entries.md", render=render)
