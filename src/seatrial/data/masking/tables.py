@@ -324,8 +324,11 @@ def _as_csv(columns: list[Any]) -> bytes:
     plain = len(columns) > 1 and all(set(map(type, column)) == {str} for column in columns)
     if plain and not any(_needs_quotes("\x1f".join(column)) for column in columns):
         return ("\n".join(map(",".join, zip(*columns, strict=True))) + "\n").encode()
+    # Python 3.11 writes a lone carriage return without quotes, and reads it as a record's end.
+    returns = any("\r" in value for column in columns for value in column if type(value) is str)
+    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(zip(*columns, strict=True))
     return text.getvalue().encode()
 
 
