@@ -13,6 +13,7 @@ from seatrial.kit.database.history import History
 from seatrial.kit.database.migrations import migrate_now
 from seatrial.kit.http.asgi import Scope
 from seatrial.kit.ids import Ids
+from seatrial.kit.transparency.store import HISTORY as LOG
 
 _P = ParamSpec("_P")
 CLOCK = SystemClock()
@@ -29,7 +30,7 @@ def in_a_loop(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, Non
     return run
 
 
-def migrated(database: Database, histories: Sequence[History] = (HISTORY,)) -> Database:
+def migrated(database: Database, histories: Sequence[History] = (LOG, HISTORY)) -> Database:
     migrate_now(database, histories)
     return database
 

@@ -49,6 +49,7 @@ from seatrial.kit.http.asgi import App
 from seatrial.kit.http.lifetime import Lifetime
 from seatrial.kit.http.routes import Routes
 from seatrial.kit.log import Redactor
+from seatrial.kit.transparency.store import HISTORY as LOG
 from tests.cell.door.asgi import NOTHING, ask
 from tests.cell.door.cells import CLOCK, IDS, access_to
 from tests.cell.llms.inside import Inside, inside, release_of
@@ -96,7 +97,7 @@ class Door:
 async def door(
     database: Database, environment: str = "staging", *, deployed: bool = True
 ) -> AsyncIterator[Door]:
-    migrate_now(database, [SWITCH, RUNS, VAULT])
+    migrate_now(database, [LOG, SWITCH, RUNS, VAULT])
     folder = Path(tempfile.mkdtemp())
     shown: list[tuple[str, str]] = []
     book = LogBook(folder, Redactor())

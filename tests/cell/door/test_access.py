@@ -21,6 +21,7 @@ from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.kit.clock import VirtualClock
 from seatrial.kit.crypto.tokens import Token, TokenMistyped
 from seatrial.kit.database.database import Database
+from seatrial.kit.transparency.service import every_entry
 from tests.cell.door.cells import access_to, bearing, in_a_loop, migrated
 
 INVOKE, READ, ADMIN = CellPermission.INVOKE, CellPermission.READ, CellPermission.ADMIN
@@ -94,12 +95,18 @@ async def test_a_revoked_token_is_refused_at_once_here_and_soon_elsewhere(
     token = await _made(here, READ)
     caller = await here.admit(bearing(token), READ)
     await elsewhere.admit(bearing(token), READ)
-    await here.revoke(caller.id, _admin())
+    for _ in range(2):
+        await here.revoke(caller.id, _admin())
     with pytest.raises(CellTokenUnknown):
         await here.admit(bearing(token), READ)
     clock.advance(0.5)
     with pytest.raises(CellTokenUnknown):
         await elsewhere.admit(bearing(token), READ)
+    records = await database.read(lambda connection: [*every_entry(connection)])
+    assert [(each.kind, each.subject, each.actor) for each in records] == [
+        ("token.made", caller.id, "cell"),
+        ("token.revoked", caller.id, _admin().id),
+    ]
 
 
 @in_a_loop

@@ -31,6 +31,8 @@ from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.migrations import migrate_now
 from seatrial.kit.log import Redactor, configure
+from seatrial.kit.transparency.service import every_entry
+from seatrial.kit.transparency.store import HISTORY as LOG
 
 _P = ParamSpec("_P")
 VALUE = "pk-live-0123456789abcdef"
@@ -47,7 +49,7 @@ def in_a_loop(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, Non
 
 
 def _vault(database: Database, **others: Any) -> Vault:
-    migrate_now(database, [HISTORY])
+    migrate_now(database, [LOG, HISTORY])
     settings: dict[str, Any] = {
         "environment": "staging",
         "cipher": RowCipher(KEY),
@@ -106,11 +108,17 @@ async def test_what_was_removed_is_gone(database: Database) -> None:
     vault = _vault(database)
     await vault.put("openai", VALUE, author="x")
     await vault.secret("openai")
-    await vault.remove("openai")
+    await vault.remove("openai", author="tok_1")
     with pytest.raises(SecretMissing):
         await vault.secret("openai")
+    records = await database.read(lambda connection: [*every_entry(connection)])
+    assert [(each.kind, each.subject, each.actor) for each in records] == [
+        ("secret.set", "openai", "x"),
+        ("secret.removed", "openai", "tok_1"),
+    ]
+    assert VALUE not in "".join(each.body for each in records)
     with pytest.raises(SecretUnknown):
-        await vault.remove("openai")
+        await vault.remove("openai", author="tok_1")
 
 
 @pytest.mark.parametrize("name", ["", "1st", "a b", "a/b", "ä", "x" * 121])
@@ -121,7 +129,7 @@ async def test_a_name_is_one_that_stands_in_a_url(sqlite_url: str, name: str) ->
         with pytest.raises(SecretNameMalformed):
             await vault.put(name, VALUE, author="x")
         with pytest.raises(SecretNameMalformed):
-            await vault.remove(name)
+            await vault.remove(name, author="tok_1")
 
 
 @pytest.mark.parametrize("value", ["s-1", "x" * 65_537, f" {VALUE}", f"{VALUE}\n"])

@@ -16,9 +16,12 @@ from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.base_64 import from_base64, to_base64
 from seatrial.kit.crypto.keyfiles import load_or_create
 from seatrial.kit.crypto.rows import Place, RowCipher, RowMalformed, WrappingKey
+from seatrial.kit.crypto.values import Json
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 from seatrial.kit.log import Redactor
+from seatrial.kit.transparency.domain import Entry
+from seatrial.kit.transparency.service import append
 
 KEY_FILE: Final = "wrapping.key"
 _FRESH: Final = 0.5  # seconds that a secret set by another process may stay unseen here
@@ -43,7 +46,7 @@ class Vault:
         environment: its name.
         cipher: `cipher_of(directory)`.
         redactor: is told every value before anybody else can see it.
-        clock: for the age of what is remembered.
+        clock: for the age of what is remembered, and the log.
     """
 
     def __init__(
@@ -94,16 +97,24 @@ class Vault:
             place = self._place(name, version)
             sealed = to_base64(self._cipher.encrypt(value.encode(), place))
             store.add(connection, name, version, sealed, author)
+            self._log(connection, "secret.set", name, {"version": version}, author)
             return version
 
         version = await self._database.write(use_case)
         self._known.pop(name, None)
         return version
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, *, author: str) -> None:
         """Remove a secret with all its versions; raises `SecretUnknown`."""
         refuse_name(name)
-        removed = await self._database.write(lambda connection: store.remove(connection, name))
+
+        def use_case(connection: Connection) -> int:
+            removed = store.remove(connection, name)
+            if removed:
+                self._log(connection, "secret.removed", name, {"versions": removed}, author)
+            return removed
+
+        removed = await self._database.write(use_case)
         self._known.pop(name, None)
         if not removed:
             raise SecretUnknown(environment=self._environment, name=name)
@@ -140,6 +151,12 @@ class Vault:
             return len(changed)
 
         return await self._database.write(use_case)
+
+    def _log(
+        self, connection: Connection, kind: str, name: str, body: dict[str, Json], actor: str
+    ) -> None:
+        entry = Entry(kind=kind, subject=name, actor=actor, body=body, at=self._clock.now())
+        append(connection, entry)
 
     async def _look(self, name: str) -> _Known:
         looked = self._clock.steady()

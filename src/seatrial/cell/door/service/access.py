@@ -26,6 +26,8 @@ from seatrial.kit.database.database import Database
 from seatrial.kit.http.asgi import Scope
 from seatrial.kit.http.requests import header
 from seatrial.kit.ids import Ids
+from seatrial.kit.transparency.domain import Entry
+from seatrial.kit.transparency.service import append
 
 Admit: TypeAlias = Callable[[Scope, CellPermission], Awaitable[Caller]]
 """Tells who calls, or raises `Unauthenticated` or `Denied`: `Access.admit`."""
@@ -33,6 +35,7 @@ Admit: TypeAlias = Callable[[Scope, CellPermission], Awaitable[Caller]]
 KIND: Final = "api"
 EVERYTHING: Final = frozenset(CellPermission)
 _FRESH: Final = 0.5  # seconds that what another process changed may stay unseen here
+_ITSELF: Final = "cell"  # whom the log names for the first token
 _BEARER: Final = b"bearer "
 
 
@@ -98,7 +101,7 @@ class Access:
         def use_case(connection: Connection) -> bool:
             if tokens.anyone(connection):
                 return tokens.has(connection, token.stored())
-            tokens.add(connection, made, token.stored())
+            self._add(connection, made, token.stored(), _ITSELF)
             return True
 
         fresh = await self._database.write(use_case)
@@ -132,7 +135,8 @@ class Access:
         made = self._made(name=name, permissions=permissions, tenant=tenant, lifetime=lifetime)
         token = Token.mint(self._environment, KIND)
         stored = token.stored()
-        await self._database.write(lambda connection: tokens.add(connection, made, stored))
+        actor = _ITSELF if by is None else by.id
+        await self._database.write(lambda connection: self._add(connection, made, stored, actor))
         self._forget()
         return made, token
 
@@ -152,10 +156,34 @@ class Access:
             found = tokens.one(connection, token)
             if found is None or by.tenant not in {"", found.tenant}:
                 raise CellTokenNotFound(id=token)
-            tokens.revoke(connection, token)
+            if tokens.revoke(connection, token):
+                log = Entry(
+                    kind="token.revoked",
+                    subject=token,
+                    actor=by.id,
+                    body={"name": found.name},
+                    at=self._clock.now(),
+                )
+                append(connection, log)
 
         await self._database.write(use_case)
         self._forget()
+
+    def _add(self, connection: Connection, made: AccessToken, stored: str, actor: str) -> None:
+        tokens.add(connection, made, stored)
+        log = Entry(
+            kind="token.made",
+            subject=made.id,
+            actor=actor,
+            body={
+                "name": made.name,
+                "permissions": [*sorted(map(str, made.permissions))],
+                "tenant": made.tenant,
+                "expires": None if made.expires is None else made.expires.isoformat(),
+            },
+            at=made.created,
+        )
+        append(connection, log)
 
     def _made(
         self,

@@ -64,12 +64,12 @@ def add(connection: Connection, token: AccessToken, stored: str) -> None:
     _count(connection)
 
 
-def revoke(connection: Connection, token: str) -> None:
-    """Revoke it from now on, if it is not yet."""
-    connection.execute(
-        update(TOKEN).where(TOKEN.c.id == token, TOKEN.c.revoked.is_(None)).values(revoked=now())
-    )
+def revoke(connection: Connection, token: str) -> bool:
+    """Revoke it from now on; false if it was revoked before."""
+    good = update(TOKEN).where(TOKEN.c.id == token, TOKEN.c.revoked.is_(None))
+    changed = connection.execute(good.values(revoked=now())).rowcount == 1
     _count(connection)
+    return changed
 
 
 def _count(connection: Connection) -> None:
