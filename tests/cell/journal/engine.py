@@ -567,12 +567,12 @@ def live(program: Step, fate: Fate, rule: Any = REAL) -> Story:
                 if waived & {row.seq for row in blockers}:
                     raise Broken("a person is asked twice what to do about a write")
                 waived |= {row.seq for row in blockers}
-                _people(disk, world, waived)
+                _people(disk, world, waived, asked)
                 continue
             case NeedsPerson() | Park():
                 if rng.randrange(4) == 0:
                     continue  # somebody starts it again although nobody has answered
-                _people(disk, world, waived)
+                _people(disk, world, waived, asked)
                 continue
         unmet = [row for seq, row in machine.before.items() if seq not in machine.met | waived]
         return Story(
@@ -589,7 +589,7 @@ def live(program: Step, fate: Fate, rule: Any = REAL) -> Story:
     raise Broken("it never ends")
 
 
-def _people(disk: Disk, world: World, waived: frozenset[int]) -> None:
+def _people(disk: Disk, world: World, waived: frozenset[int], asked: Counter[int]) -> None:
     """Answer every question, truly, and say of each waived write what became of it."""
     calls = disk.calls()
     for row in disk.rows().values():
@@ -601,6 +601,8 @@ def _people(disk: Disk, world: World, waived: frozenset[int]) -> None:
             state = RowState.FAILED if told is None else told.state
         elif row.state is RowState.UNKNOWN:
             state = RowState.CLEARED if told is None else told.state
+            if told is None:
+                del asked[row.seq]  # what is tried anew may have to be asked anew
         else:
             continue
         text = "" if told is None else told.text

@@ -1,0 +1,68 @@
+"""What is kept of a call beside its row, and what this room refuses."""
+
+from dataclasses import dataclass
+
+from seatrial.cell.journal.rows import Row
+from seatrial.kit.errors import Conflict, Failed
+
+
+class AttemptStale(Conflict):
+    """Attempt {attempt} of the run {run!r} is no longer the one in hand."""
+
+    code = "attempt_stale"
+    cause = "Its worker was silent for too long, or the run was cancelled; another has taken over."
+    remedy = "Nothing: this process ends, and the run goes on elsewhere."
+
+
+class AnswerNotKept(Failed):
+    """The answer to call {seq} of the run {run!r} is not kept any more, or never was."""
+
+    code = "answer_not_kept"
+    cause = "It was larger than what is kept, or older, or the journal's disk ceiling was reached."
+    remedy = "Look at the run's receipt for what happened; start the run anew if that is harmless."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """A request or an answer as it went by.
+
+    Attributes:
+        content: every byte, of a stream too.
+        media: its content type.
+        status: of an answer.
+    """
+
+    content: bytes
+    media: str = "application/json"
+    status: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """A row with what the rule does not ask for.
+
+    Attributes:
+        row: see there.
+        name: of the model or action.
+        waived: a person has said that the agent need not come back to it.
+    """
+
+    row: Row
+    name: str
+    waived: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """How large and how long.
+
+    Attributes:
+        body: bytes of a body that is kept. A model's or read's answer beyond it is not recorded,
+            and asked for again by the next attempt; of a write, that it happened is recorded.
+        patience: seconds that a call waits for the rest of a replay.
+        quiet: seconds without a move of the agent after which a held write is a divergence.
+    """
+
+    body: int = 16 << 20
+    patience: float = 2.0
+    quiet: float = 30.0

@@ -1,0 +1,1 @@
+"""The revisions of the tables of recorded calls, one file each."""
