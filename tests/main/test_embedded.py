@@ -3,11 +3,22 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from seatrial.cell.switch.service.enrolling import OwnKeys, own_keys
 from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.keyring import CellEntry, CellReplica
 from seatrial.contract.switch.api import Enrolment
-from seatrial.main.embedded import Plan, ours, with_cells, write_settings
+from seatrial.kit.files import write_private
+from seatrial.main.embedded import (
+    Plan,
+    StartFixed,
+    Wanted,
+    ours,
+    settled,
+    with_cells,
+    write_settings,
+)
 from seatrial.main.home import Home
 from seatrial.main.process import note_address
 from seatrial.main.up import private_log
@@ -56,6 +67,27 @@ def test_cells_that_were_signed_for_by_hand_stay_as_they_are(tmp_path: Path) -> 
     assert [each.name for each in once] == ["staging", "staging-eu"]
     assert far in once
     assert with_cells(once, [enrolment(own)]) == once
+
+
+def test_what_was_chosen_at_a_first_start_is_not_passed_over_later(tmp_path: Path) -> None:
+    home = Home(path=tmp_path)
+    plan = settled(home, Wanted(port=9_000, profile=Profile.SOLO))
+    assert settled(home, Wanted()) == plan
+    write_private(home.access, b"{}")
+    for wanted in (Wanted(), Wanted(port=0), Wanted(environments=("staging", "production"))):
+        assert settled(home, wanted) == plan
+    for wanted in (Wanted(profile=Profile.TEAM), Wanted(port=9_001), Wanted(environments=("dev",))):
+        with pytest.raises(StartFixed):
+            settled(home, wanted)
+
+
+def test_a_first_start_that_failed_may_be_told_another_port(tmp_path: Path) -> None:
+    home = Home(path=tmp_path)
+    write_settings(home, settled(home, Wanted(port=9_000)))
+    plan = settled(home, Wanted(port=9_100))
+    write_settings(home, plan)
+    assert plan.control == 9_100
+    assert "port = 9101" in home.settings(home.cell("staging")).read_text()
 
 
 def test_a_log_in_which_a_token_is_shown_is_its_owners_alone(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import orjson
 from seatrial.cli.servers.control import Control
 from seatrial.cli.servers.peer import Peer
 from seatrial.contract.documents import Document
+from seatrial.contract.environments.profiles import HOSTED
 from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.keyring import (
     CellEntry,
@@ -66,12 +67,12 @@ class StartTimedOut(TimedOut):
     remedy = "Look at its log in the folder `.seatrial`, then try again."
 
 
-class EnvironmentsFixed(Conflict):
-    """This system runs {found}, not {wanted}."""
+class StartFixed(Conflict):
+    """This system was started with {found}, not {wanted}."""
 
-    code = "environments_fixed"
-    cause = "The environments and ports of a folder are chosen at its first start."
-    remedy = "Start without these options, or in another folder."
+    code = "start_fixed"
+    cause = "Environments, ports and the first rules of a folder are chosen at its first start."
+    remedy = "Leave the option out, or use another folder; `environments profile` changes rules."
 
 
 class Plan(Document):
@@ -105,34 +106,65 @@ class Running:
     children: tuple[Child, ...]
 
 
-def choose(environments: Sequence[str], first_port: int, profile: Profile) -> Plan:
-    """Ports for a first start: `first_port` and those after it, or free ones for 0."""
-    count = len(environments) + 1
-    ports = _free_ports(count) if first_port == 0 else range(first_port, first_port + count)
-    control, *cells = ports
-    return Plan(control=control, cells=dict(zip(environments, cells, strict=True)), profile=profile)
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What somebody asks a start for; what is left out does not matter.
+
+    Attributes:
+        environments: to host, in the order of the path.
+        port: of control; each cell takes the next. 0 takes free ones.
+        profile: whose rules to start with.
+    """
+
+    environments: tuple[str, ...] = ()
+    port: int | None = None
+    profile: Profile | None = None
+
+    def plan(self) -> Plan:
+        """What a first start chooses."""
+        environments = self.environments or HOSTED
+        count = len(environments) + 1
+        first = FIRST_PORT if self.port is None else self.port
+        control, *cells = _free_ports(count) if first == 0 else range(first, first + count)
+        return Plan(
+            control=control,
+            cells=dict(zip(environments, cells, strict=True)),
+            profile=self.profile or Profile.SOLO,
+        )
+
+    def refuse_other(self, plan: Plan) -> None:
+        """Raise `StartFixed` where `plan` is another than is wanted."""
+        wanted = (
+            (self.environments, tuple(plan.cells)),
+            (self.port or None, plan.control),
+            (self.profile, plan.profile),
+        )
+        for asked, found in wanted:
+            if asked and asked != found:
+                raise StartFixed(found=_told(found), wanted=_told(asked))
 
 
 @contextlib.asynccontextmanager
 async def running(
-    home: Home, chosen: Callable[[], Plan], *, say: Callable[[str], None]
+    home: Home, wanted: Wanted, *, say: Callable[[str], None]
 ) -> AsyncIterator[Running]:
     """The system of `home`, up until the block ends.
 
     Args:
         home: its folder; made if missing.
-        chosen: asked at a first start only.
+        wanted: chosen at a first start; later it can only be the same.
         say: is told what is being done.
 
     Raises:
         FolderInUse: it runs already.
+        StartFixed: it was started with something else.
         ProcessFailed: a process ended instead of serving.
         StartTimedOut: a process does not serve.
     """
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home.path / ".gitignore").write_text("*\n", encoding="ascii")
     with held(home.lock):
-        plan = _plan(home, chosen)
+        plan = settled(home, wanted)
         first = not home.access.exists()
         write_settings(home, plan)
         control = _child("control", home.control, "control", home)
@@ -167,10 +199,18 @@ async def _end(started: Sequence[Child]) -> None:
         await child.stop(_GRACE)
 
 
-def _plan(home: Home, chosen: Callable[[], Plan]) -> Plan:
-    with contextlib.suppress(FileNotFoundError):
-        return Plan.read(orjson.loads(home.state.read_bytes()))
-    plan = chosen()
+def settled(home: Home, wanted: Wanted) -> Plan:
+    """What was chosen, or is now. Nothing is settled before a first start has come to its end."""
+    try:
+        known = Plan.read(orjson.loads(home.state.read_bytes()))
+    except FileNotFoundError:
+        known = None
+    if known is not None and (home.access.exists() or wanted == Wanted()):
+        wanted.refuse_other(known)
+        return known
+    plan = wanted.plan()
+    for folder in (home.control, *map(home.cell, plan.cells)):
+        home.settings(folder).unlink(missing_ok=True)  # they hold the ports chosen before
     write_private(home.state, orjson.dumps(plan.document()))
     return plan
 
@@ -372,6 +412,10 @@ def with_cells(
             replicas=(*(one for one in before if one != replica), replica),
         )
     return tuple(entries[name] for name in sorted(entries))
+
+
+def _told(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -6,22 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import click
 import orjson
 
-from seatrial.contract.environments.profiles import HOSTED, PATH, EnvironmentUnknown
+from seatrial.contract.environments.profiles import PATH, EnvironmentUnknown
 from seatrial.contract.environments.rules import Profile
 from seatrial.kit.clock import SystemClock
-from seatrial.kit.errors import Failed, Invalid, NotFound
+from seatrial.kit.errors import Failed, NotFound
 from seatrial.kit.files import FolderInUse, holder_of
 from seatrial.kit.http.lifetime import Lifetime
 from seatrial.kit.http.server import ended_by_signals, run
 from seatrial.kit.terminal.output import answer_json, json_option, table
-from seatrial.main.embedded import FIRST_PORT, Plan, Running, choose, running
+from seatrial.main.embedded import FIRST_PORT, Plan, Running, Wanted, running
 from seatrial.main.home import FOLDER, Home
 
 _PATIENCE: Final = 90.0  # seconds
@@ -51,21 +50,12 @@ class DetachFailed(Failed):
     remedy = "Mend what the line says, or run `seatrial up` without --detach to watch it."
 
 
-class NoEnvironment(Invalid):
-    """No environment is to be hosted."""
-
-    code = "no_environment"
-    cause = "A system without a cell runs nothing."
-    remedy = "Name at least one with --env, or leave the option out."
-
-
 @click.command()
 @_folder
 @click.option(
     "--port",
     type=click.IntRange(0, 65_500),
-    default=FIRST_PORT,
-    show_default=True,
+    show_default=str(FIRST_PORT),
     help="Of control; each cell takes the next. 0 takes free ones. First start only.",
 )
 @click.option(
@@ -74,17 +64,16 @@ class NoEnvironment(Invalid):
 @click.option(
     "--profile",
     type=click.Choice([profile.value for profile in Profile]),
-    default=Profile.SOLO.value,
-    show_default=True,
+    show_default=Profile.SOLO.value,
     help="Whose rules to start with. First start only.",
 )
 @click.option("--detach", is_flag=True, help="Go on in the background; end it with `down`.")
 @json_option
 def up(
     folder: Path,
-    port: int,
+    port: int | None,
     environments: tuple[str, ...],
-    profile: str,
+    profile: str | None,
     *,
     detach: bool,
     as_json: bool,
@@ -100,12 +89,16 @@ def up(
       seatrial up --detach --port 0
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     home = Home(path=folder.absolute())
+    wanted = Wanted(
+        environments=_ordered(environments),
+        port=port,
+        profile=None if profile is None else Profile(profile),
+    )
     if detach:
-        _detached(home, port, environments, profile)
+        _detached(home, wanted)
         _tell_detached(home, as_json=as_json)
         return
-    wanted = _ordered(environments)
-    run(lambda: _up(home, lambda: choose(wanted, port, Profile(profile)), as_json=as_json))
+    run(lambda: _up(home, wanted, as_json=as_json))
 
 
 @click.command()
@@ -126,10 +119,10 @@ def down(folder: Path) -> None:
     click.echo("ended", err=True)
 
 
-async def _up(home: Home, chosen: Callable[[], Plan], *, as_json: bool) -> None:
+async def _up(home: Home, wanted: Wanted, *, as_json: bool) -> None:
     lifetime, started = Lifetime(), list[str]()
     with ended_by_signals(lifetime):
-        serving = asyncio.ensure_future(_serve(home, chosen, lifetime, started, as_json=as_json))
+        serving = asyncio.ensure_future(_serve(home, wanted, lifetime, started, as_json=as_json))
         told = asyncio.ensure_future(lifetime.told_to_end())
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
@@ -140,11 +133,11 @@ async def _up(home: Home, chosen: Callable[[], Plan], *, as_json: bool) -> None:
 
 
 async def _serve(
-    home: Home, chosen: Callable[[], Plan], lifetime: Lifetime, started: list[str], *, as_json: bool
+    home: Home, wanted: Wanted, lifetime: Lifetime, started: list[str], *, as_json: bool
 ) -> None:
     clock = SystemClock()
     began = clock.steady()
-    async with running(home, chosen, say=_say) as system:
+    async with running(home, wanted, say=_say) as system:
         started.extend(child.name for child in system.children)
         if as_json:
             answer_json(_summary(home, system.plan))
@@ -188,28 +181,29 @@ _PROFILES: Final = {
 }
 
 
-def _ordered(environments: tuple[str, ...]) -> list[str]:
+def _ordered(environments: tuple[str, ...]) -> tuple[str, ...]:
     for name in environments:
         if name not in PATH:
             raise EnvironmentUnknown(name=name)
-    chosen = environments or HOSTED
-    if not chosen:
-        raise NoEnvironment
-    return [name for name in PATH if name in chosen]
+    return tuple(name for name in PATH if name in environments)
 
 
-def _detached(home: Home, port: int, environments: tuple[str, ...], profile: str) -> None:
+def _detached(home: Home, wanted: Wanted) -> None:
     holder = _holder(home)
     if holder is not None:
         raise FolderInUse(path=str(home.path), holder=f"process {holder}")
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    chosen = [part for name in environments for part in ("--env", name)]
+    asked = [part for name in wanted.environments for part in ("--env", name)]
+    if wanted.port is not None:
+        asked += ("--port", str(wanted.port))
+    if wanted.profile is not None:
+        asked += ("--profile", wanted.profile.value)
     log = home.path / "up.log"
     with private_log(log) as said:
         child = subprocess.Popen(
             [
                 *(sys.executable, "-m", "seatrial.main", "up", "--folder", str(home.path)),
-                *("--port", str(port), "--profile", profile, *chosen),
+                *asked,
             ],
             stdin=subprocess.DEVNULL,
             stdout=said,
