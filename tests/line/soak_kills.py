@@ -1,6 +1,7 @@
 """kill -9 at every named failpoint, of control and of a cell, beside callers, again and again."""
 
 import asyncio
+import contextlib
 import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ _AGENT: Final = """
         return {"release": context.release, "version": "{version}"}
     """
 _MOST: Final = 6  # rounds in which a point must be reached
+_SLOTS: Final = 3
 _CELLS: Final = ("production", "production-eu")
 _GENERATION: Final = "/v1/environments/production/generations"
 Provoke = Callable[["Kills"], Awaitable[None]]
@@ -179,6 +181,15 @@ async def _refused(kills: Kills) -> None:
     await kills.at_rest()
 
 
+async def _crowded(kills: Kills) -> None:
+    """More runs than there is room for, so that some wait to be claimed."""
+    await kills.line.until_level()
+    for _ in range(2 * _SLOTS):
+        with contextlib.suppress(SeatrialError):
+            await kills.line.run("production", mode="async")
+    await kills.at_rest()
+
+
 async def _overdue(kills: Kills) -> None:
     """A cell is gone for longer than control waits."""
     line = kills.line
@@ -243,6 +254,7 @@ _SPECIAL: Final[Mapping[str, Provoke]] = {
     "control.exclude": _excluded,
     "control.abandon": _refused,
     "control.tick": _overdue,
+    "runs.claim": _crowded,
 }
 """What leads to a point that promoting and going back do not pass, by the beginning of its name."""
 
@@ -319,7 +331,7 @@ def _soak(database: str) -> Soak:
         database=database,
         processes=1,
         controls=2 if many else 1,
-        cell={"runs": {"attempts": 20}},
+        cell={"runs": {"attempts": 20}, "hosts": {"slots": _SLOTS, "slots_per_release": _SLOTS}},
     )
     return Soak(
         name=f"kills-{database}",

@@ -40,6 +40,7 @@ from seatrial.contract.switch.api import (
 from seatrial.contract.switch.requests import RollbackRequest
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto import dsse, keyfiles
+from seatrial.kit.crypto.canonical import parse_canonical
 from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.errors import SeatrialError
 from seatrial.kit.files import write_private
@@ -300,9 +301,7 @@ class System:
         """A keyring with all that enrolled, and these people besides."""
         control = self.reached.control
         enrolled = await control.enrolments()
-        version = 1
-        if (known := await control.keyring()) is not None:
-            version = json.loads(_payload(known))["predicate"]["version"] + 1
+        version = (await self.keyring()).version + 1 if await control.keyring() else 1
         cells = tuple(
             CellEntry(
                 name=name,
@@ -324,6 +323,13 @@ class System:
             people=self.people,
         )
         await control.put_keyring(sign_keyring(keyring, self.root))
+
+    async def keyring(self) -> Keyring:
+        """The one in force."""
+        envelope = await self.reached.control.keyring()
+        assert envelope is not None
+        payload = dsse.Envelope.parse(envelope, dsse.LARGEST_ENVELOPE).payload
+        return Keyring.read(parse_canonical(payload))
 
     async def start(self) -> None:
         """Start everything for the first time."""
@@ -484,7 +490,3 @@ def _process(
     for table, fields in more.items():
         tables.setdefault(table, {}).update(fields)
     return Process(name=name, command=command, folder=folder, tables=tables, port=port)
-
-
-def _payload(envelope: bytes) -> bytes:
-    return dsse.Envelope.parse(envelope, dsse.LARGEST_ENVELOPE).payload
