@@ -7,6 +7,7 @@ when it sees the pipe close, which a kill -9 closes too.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from typing import Final
 
 from seatrial.kit.errors import Failed
 
+_LOG: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
 _STEADY: Final = 10.0  # seconds up after which a death counts as the first again
@@ -129,7 +131,10 @@ class Child:
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
             self.restarts += 1
-            await self._spawn()
+            try:
+                await self._spawn()
+            except OSError as error:  # no room for now; the one that has ended is waited for again
+                _LOG.warning("%s cannot be started again yet: %s", self.name, error)
 
     def _let_go(self) -> None:
         if self._leash >= 0:
