@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -326,7 +326,7 @@ def _as_csv(columns: list[Any]) -> bytes:
         return ("\n".join(map(",".join, zip(*columns, strict=True))) + "\n").encode()
     # Python 3.11 writes a lone carriage return without quotes, and reads it as a record's end.
     returns = any("\r" in value for column in columns for value in column if type(value) is str)
-    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=quoting).writerows(zip(*columns, strict=True))
     return text.getvalue().encode()
