@@ -1,6 +1,7 @@
 """`seatrial control`: the deciding half as one process."""
 
 import asyncio
+import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -23,13 +24,16 @@ from seatrial.control.promotions.service import ordering
 from seatrial.control.promotions.service.means import Means
 from seatrial.control.promotions.service.promotions import Promotions
 from seatrial.control.promotions.store import tables as promotions_store
+from seatrial.kit.clock import Clock
 from seatrial.kit.crypto import keyfiles
 from seatrial.kit.crypto.signing import SigningKey, VerifyKey
+from seatrial.kit.errors import SeatrialError
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
 from seatrial.kit.http.listening import address_of, listen
 from seatrial.kit.http.server import Server
 from seatrial.kit.leases import store as leases_store
 from seatrial.kit.leases.service import Lease
+from seatrial.kit.log import log_error
 from seatrial.kit.metrics import Family, gauge
 from seatrial.kit.settings import load
 from seatrial.kit.transparency import store as transparency_store
@@ -54,6 +58,7 @@ HISTORIES: Final = (
     catalog_store.HISTORY,
     promotions_store.HISTORY,
 )
+_LOG: Final = logging.getLogger(__name__)
 _TIDY: Final = 3_600.0  # seconds
 
 
@@ -119,7 +124,7 @@ async def _main(settings: ControlSettings, frame: Frame) -> int:
             [Server(_front(api, probes), listener)],
             [
                 Lease(database, ordering.LEASE, frame.holder, clock).run(promotions.lead),
-                _tidy(blobs, frame),
+                tidy(blobs, clock),
             ],
             grace=settings.http.shutdown_seconds,
         )
@@ -159,7 +164,11 @@ async def _figures(promotions: Promotions) -> list[Family]:
     ]
 
 
-async def _tidy(blobs: FolderBlobs, frame: Frame) -> None:
+async def tidy(blobs: FolderBlobs, clock: Clock) -> None:
+    """Remove what uploads left, for ever; a folder that is away for a while ends nothing."""
     while True:
-        await asyncio.to_thread(blobs.sweep, frame.clock.now())
-        await frame.clock.sleep(_TIDY)
+        try:
+            await asyncio.to_thread(blobs.sweep, clock.now())
+        except SeatrialError as error:
+            log_error(_LOG, error)
+        await clock.sleep(_TIDY)
