@@ -158,6 +158,53 @@ def test_a_stale_attempt_writes_nothing_and_begins_nothing(cell: Cell) -> None:
     assert left.row.state is RowState.INTENT
 
 
+def test_an_attempt_that_cannot_write_its_record_stops_all_who_wait_in_it(cell: Cell) -> None:
+    async def scenario() -> None:
+        old = await cell.claim()
+        first = await old.arrive(_action(), Effect.IDEMPOTENT)
+        await first.begin()
+        first.lost()
+        again = await old.arrive(_action(), Effect.IDEMPOTENT)
+        waiters = [asyncio.ensure_future(it) for it in (again.answer(), old.finish(), old.still())]
+        await asyncio.sleep(0.02)
+        await cell.claim()
+        with pytest.raises(AttemptStale):
+            await first.settle(DONE, Body(content=b"late"))
+        for result in await asyncio.gather(*waiters, return_exceptions=True):
+            assert isinstance(result, AttemptStale)
+
+    asyncio.run(scenario())
+
+
+def test_a_segment_ends_when_its_writes_have(cell: Cell) -> None:
+    async def scenario() -> None:
+        attempt = await cell.claim()
+        write = await attempt.arrive(_action(), Effect.IDEMPOTENT)
+        await write.begin()
+        still = asyncio.ensure_future(attempt.still())
+        await asyncio.sleep(0.02)
+        assert not still.done()
+        await write.settle(DONE, Body(content=b"1"))
+        await still
+
+    asyncio.run(scenario())
+
+
+def test_whoever_leaves_a_passage_without_its_answer_has_lost_it(cell: Cell) -> None:
+    async def scenario() -> None:
+        attempt = await cell.claim()
+        with await attempt.arrive(_action(), Effect.IDEMPOTENT) as passage:
+            await passage.begin()
+        assert isinstance((await attempt.arrive(_action(), Effect.IDEMPOTENT)).decision, Attach)
+        with await attempt.arrive(_model(), Effect.READ) as passage:
+            await passage.begin()
+            await passage.settle(DONE, Body(content=b"1"))
+            passage.delivered()
+        assert isinstance((await attempt.arrive(_model(), Effect.READ)).decision, GoLive)
+
+    asyncio.run(scenario())
+
+
 def test_the_result_that_came_first_stays(cell: Cell) -> None:
     async def scenario() -> None:
         first = await cell.claim()

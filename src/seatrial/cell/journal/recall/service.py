@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from seatrial.cell.journal import keys
 from seatrial.cell.journal.book import Book
@@ -34,11 +34,13 @@ from seatrial.cell.journal.recall.domain import (
     Recorded,
 )
 from seatrial.cell.journal.retention import Held, Retention, Sweep, sweep
-from seatrial.cell.journal.rows import Arrival, Claim, Effect, Facts, Mode, Row, RowState
+from seatrial.cell.journal.rows import Arrival, Claim, Effect, Facts, Kind, Mode, Row, RowState
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
+
+_MOST_UNKEPT: Final = 4  # bodies too large for the database that wait in memory to be delivered
 
 Fence = Callable[[Connection, str, int], bool]
 """Whether an attempt is the one in hand, and stays so until the transaction has ended."""
@@ -168,6 +170,7 @@ class Attempt:
             waived=[it.row.seq for it in own if it.waived],
         )
         self._unkept: dict[int, Body] = {}
+        self._broken: Exception | None = None
         self._moving = 0
         self._moved = around.clock.steady()
         self._changed: asyncio.Event = asyncio.Event()
@@ -210,10 +213,19 @@ class Attempt:
         return await self._claimed(decision, arrival, call)
 
     async def finish(self) -> Ending:
-        """What becomes of the run now that its agent has returned."""
+        """What becomes of the run now that its agent has returned.
+
+        Raises:
+            AttemptStale: another attempt has the run; or whatever kept a record from being written.
+        """
         while isinstance(ending := finish(self._book), Wait):
             await self._change(None)
         return ending
+
+    async def still(self) -> None:
+        """Wait until no write is under way: only then may a segment end that could go on."""
+        while any(row.kind is not Kind.WAIT for row in self._book.under_way):
+            await self._change(None)
 
     def _decided(self, arrival: Arrival, began: float) -> Decision:
         now, bounds = self._around.clock.steady(), self._around.bounds
@@ -301,6 +313,8 @@ class Attempt:
             await self._write(settled, body if kept else None)
         if not kept:
             self._unkept[row.seq] = body
+            while len(self._unkept) > _MOST_UNKEPT:
+                del self._unkept[next(iter(self._unkept))]
         self._book.settle(row.seq, state, settled.answer)
         self._move()
 
@@ -347,11 +361,17 @@ class Attempt:
         self._move(-1)
 
     async def _written(self, use_case: Callable[[Connection], None], *, durable: bool) -> None:
-        await self._around.database.write(
-            use_case,
-            durability=Durability.FULL if durable else Durability.LAZY,
-            isolation=Isolation.READ_COMMITTED,
-        )
+        try:
+            await self._around.database.write(
+                use_case,
+                durability=Durability.FULL if durable else Durability.LAZY,
+                isolation=Isolation.READ_COMMITTED,
+            )
+        except Exception as error:
+            # An attempt that cannot write its record must not go on beside it.
+            self._broken = error
+            self._move()
+            raise
 
     def _fenced(self, connection: Connection) -> None:
         if not self._around.fence(connection, self.run, self.number):
@@ -370,10 +390,12 @@ class Attempt:
             await asyncio.wait({waiter}, timeout=patience)
         finally:
             waiter.cancel()
+        if self._broken is not None:
+            raise self._broken
 
 
 class Passage:
-    """One call on its way through an attempt.
+    """One call on its way through an attempt. As a context, it is left when its caller is.
 
     Attributes:
         decision: what is to be done.
@@ -388,6 +410,12 @@ class Passage:
         self._attempt = attempt
         self._call = call
         self._left = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lost()
 
     async def begin(self) -> None:
         """Write the intent. An effect may begin only when this has returned.
