@@ -29,9 +29,13 @@ def test_what_a_page_shows_is_what_happens(page: str) -> None:
     assert steps
     # A short path: pages quote it, and answers wrap.
     with tempfile.TemporaryDirectory(prefix="docs-") as folder:
-        for command, shown in steps:
-            happened = _run(command, Path(folder))
-            assert re.fullmatch(_pattern(shown), happened), f"$ {command}\n{happened}"
+        try:
+            for command, shown in steps:
+                happened = _run(command, Path(folder))
+                assert re.fullmatch(_pattern(shown), happened), f"$ {command}\n{happened}"
+        finally:
+            if (Path(folder) / ".seatrial" / "up.lock").exists():
+                _run("seatrial down", Path(folder))
 
 
 def _steps(block: str) -> list[tuple[str, str]]:

@@ -37,30 +37,35 @@ MEANINGS: Final[dict[tuple[str, str], str]] = {
     ("cell", "keyring.taken"): "The cell verified a newer keyring and relies on it.",
     ("cell", "payload.read"): "Somebody read the inputs and outputs of a run that is not his.",
     ("cell", "release.revoked"): "A release may never come into force here again.",
+    ("cell", "secret.removed"): "A secret was removed with all its versions; its name.",
+    ("cell", "secret.set"): "A secret was set or rotated: its name and version, never its value.",
     (
         "cell",
         "switch.flipped",
-    ): "A generation is in force here: what it replaced, by which proposal.",
+    ): "A generation is in force here: what it replaced, by what proposal.",
     ("cell", "switch.prepared"): "Everything for a generation is ready here.",
     ("cell", "switch.refused"): "The cell refused a generation, and why.",
+    (
+        "cell",
+        "token.made",
+    ): "A token for this cell's API was made: what it may do, for which tenant.",
+    ("cell", "token.revoked"): "A token for this cell's API was revoked.",
 }
 """What each kind means, by the process that writes it; held against the code by a test."""
 
 
 def kinds(root: Path = ROOT) -> dict[tuple[str, str], str]:
-    """Where each kind of entry is appended, by process and kind."""
-    package = root / "src" / PACKAGE
-    found = {}
-    for path in sorted(package.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        module = ".".join(path.relative_to(package).with_suffix("").parts)
-        if f"from {_APPENDS} import" not in text or module.startswith("kit."):
-            continue
-        tree = ast.parse(text)
-        process = "control" if module.startswith(("control.", "main.control")) else "cell"
-        for kind in _kinds(tree):
-            found[process, kind] = module
-    return found
+    """Where each kind of entry is made, by process and kind."""
+    return {
+        ("control" if module.startswith(("control.", "main.control")) else "cell", kind): module
+        for module, text in _sources(root)
+        for kind in _kinds(ast.parse(text))
+    }
+
+
+def writers(root: Path = ROOT) -> set[str]:
+    """The modules that make entries."""
+    return {module for module, _ in _sources(root)}
 
 
 def render() -> str:
@@ -83,13 +88,24 @@ def render() -> str:
     )
 
 
+def _sources(root: Path) -> Iterator[tuple[str, str]]:
+    package = root / "src" / PACKAGE
+    for path in sorted(package.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        module = ".".join(path.relative_to(package).with_suffix("").parts)
+        if f"from {_APPENDS} import" in text and not module.startswith("kit."):
+            yield module, text
+
+
 def _kinds(tree: ast.Module) -> Iterator[str]:
     """The texts that stand where a kind does: named `kind`, or first among what is logged."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="Entry"), keywords=keywords):
                 yield from _texts(each.value for each in keywords if each.arg == "kind")
-            case ast.Call(func=ast.Name(id="_log"), args=[_, kind, *_]):
+            case ast.Call(
+                func=ast.Name(id="_log") | ast.Attribute(attr="_log"), args=[_, kind, *_]
+            ):
                 yield from _texts([kind])
             case ast.Tuple(elts=[kind, _, _]):
                 yield from _texts([kind])

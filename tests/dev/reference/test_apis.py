@@ -66,6 +66,7 @@ def test_every_operation_of_control_is_on_the_page_with_what_it_does() -> None:
 
 def test_every_kind_of_log_entry_has_its_meaning_and_no_meaning_lacks_its_kind() -> None:
     assert log_entries.kinds().keys() == log_entries.MEANINGS.keys()
+    assert set(log_entries.kinds().values()) == log_entries.writers()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def runs() -> None:
 @click.option("--tag", metavar="NAME=VALUE", help="With this tag.")
 @click.option("--dead", is_flag=True, help="Dead letters: given up, until a person redrives them.")
 @click.option("--local/--no-local", default=None, help="Of local code, or none of those.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 200))
 @click.option("--after", help="Go on after a page; the last one named it.")
 @access_option
 @json_option

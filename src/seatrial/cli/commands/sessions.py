@@ -18,7 +18,7 @@ def sessions() -> None:
 @sessions.command("list")
 @env_option("staging")
 @click.option("--agent", help="Of this agent.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 200))
 @click.option("--after", help="Go on after a page; the last one named it.")
 @access_option
 @json_option

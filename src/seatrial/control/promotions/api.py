@@ -13,7 +13,9 @@ from seatrial.contract.switch.api import (
     Permission,
     Plan,
     PlanRequest,
+    Status,
 )
+from seatrial.contract.switch.desired import Desired
 from seatrial.contract.switch.requests import ExcludeRequest, RollbackRequest, Said
 from seatrial.control.environments.domain import OtherCell, Replica
 from seatrial.control.identity.domain import Caller, Guard
@@ -56,13 +58,14 @@ def _for_people(routes: APIRouter, service: Promotions, guard: Guard) -> None:
     # Which permission an order needs stands in what was signed, so the use case asks for it.
     somebody = Annotated[Caller, reader]
 
-    @routes.get("/status", response_model=None, dependencies=[reader], tags=["status"])
+    options: dict[str, Any] = {"tags": ["promotions"], "response_model": None}
+
+    @routes.get("/status", dependencies=[reader], responses=_told(Status), **options)
     async def status() -> Response:
         """Everything on one page."""
         return _json(await service.status())
 
     environment = "/environments/{environment}"
-    options: dict[str, Any] = {"tags": ["promotions"], "response_model": None}
 
     @routes.post(f"{environment}/plan", dependencies=[reader], responses=_told(Plan), **options)
     async def plan(environment: str, request: PlanRequest) -> Response:
@@ -134,7 +137,7 @@ def _for_cells(
         await service.report(said.envelope, cell)
         return Response(status_code=204)
 
-    @routes.get("/cells/{cell}/desired", **options)
+    @routes.get("/cells/{cell}/desired", responses=_told(Desired), **options)
     async def desired(
         cell: str,
         request: Request,
