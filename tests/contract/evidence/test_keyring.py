@@ -2,7 +2,12 @@
 
 import pytest
 
-from seatrial.contract.evidence.keyring import KeyringOlder, open_keyring, sign_keyring
+from seatrial.contract.evidence.keyring import (
+    KeyringOlder,
+    KeyringUnfit,
+    open_keyring,
+    sign_keyring,
+)
 from seatrial.kit.crypto.dsse import EnvelopeUntrusted
 from seatrial.kit.errors import SeatrialError
 from tests.contract.making import Crew
@@ -34,6 +39,19 @@ def test_another_root_or_an_older_version_is_refused() -> None:
         open_keyring(envelope, roots=[crew.stranger.verify_key], at_least=0)
     with pytest.raises(KeyringOlder):
         open_keyring(envelope, roots=[crew.root.verify_key], at_least=3)
+
+
+def test_nobody_speaks_for_two_even_if_the_root_signed_it() -> None:
+    """Whoever signed did not see that a process which asked to be staging has control's key."""
+    crew = Crew()
+    ring = crew.keyring()
+    staging, production = ring.cells
+    (replica,) = staging.replicas
+    forged = replica.model_copy(update={"signing": crew.control.verify_key.id})
+    wrong = staging.model_copy(update={"replicas": (replica, forged)})
+    envelope = sign_keyring(ring.model_copy(update={"cells": (wrong, production)}), crew.root)
+    with pytest.raises(KeyringUnfit):
+        open_keyring(envelope, roots=[crew.root.verify_key], at_least=1)
 
 
 def test_one_changed_byte_is_refused_wherever_it_is() -> None:

@@ -9,7 +9,13 @@ from sqlalchemy import select, text, update
 
 from seatrial.contract.environments.profiles import EnvironmentUnknown, rules_of
 from seatrial.contract.environments.rules import Profile
-from seatrial.contract.evidence.keyring import CellEntry, CellReplica, Keyring, KeyringOlder
+from seatrial.contract.evidence.keyring import (
+    CellEntry,
+    CellReplica,
+    Keyring,
+    KeyringOlder,
+    KeyringUnfit,
+)
 from seatrial.contract.evidence.keyring import sign_keyring as sign
 from seatrial.contract.switch.api import EnrolAnswer, EnrolmentTokenRequest, EnrolRequest
 from seatrial.control.environments.domain import (
@@ -17,7 +23,6 @@ from seatrial.control.environments.domain import (
     CellTokenRefused,
     CellUnlisted,
     EnrolmentTokenRefused,
-    KeyringUnfit,
     KeyTaken,
     OtherCell,
     ProfileDiffers,

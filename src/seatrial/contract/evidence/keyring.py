@@ -9,8 +9,10 @@ from pydantic import Field
 from seatrial.contract.documents import Document, KeyName, Slug
 from seatrial.kit.crypto import dsse
 from seatrial.kit.crypto.canonical import canonical, parse_canonical
+from seatrial.kit.crypto.pem import KeyMalformed
+from seatrial.kit.crypto.sealing import SealingKey
 from seatrial.kit.crypto.signing import SigningKey, VerifyKey
-from seatrial.kit.errors import Conflict
+from seatrial.kit.errors import Conflict, Invalid
 
 PAYLOAD_TYPE: Final = "application/vnd.seatrial.keyring+json"
 
@@ -21,6 +23,14 @@ class KeyringOlder(Conflict):
     code = "keyring_older"
     cause = "An older keyring may trust a key that was withdrawn since."
     remedy = "Sign a keyring with a higher version; `seatrial keys show` names the present one."
+
+
+class KeyringUnfit(Invalid):
+    """The keyring cannot be put in force: {reason}."""
+
+    code = "keyring_unfit"
+    cause = "A key speaks for one holder, in one role; else nobody could tell who said something."
+    remedy = "Mend the named place, and sign the keyring anew under the next version."
 
 
 class Role(enum.StrEnum):
@@ -143,10 +153,46 @@ def open_keyring(data: bytes, *, roots: Collection[VerifyKey], at_least: int) ->
     Raises:
         EnvelopeUntrusted, EnvelopeOfOtherType: no root signed it as a keyring.
         KeyringOlder: the reader has seen a later one.
+        KeyringUnfit: a key in it is none, or has two holders.
         Invalid or TooLarge kinds: no envelope, or no keyring in it.
     """
     verified = dsse.verify(data, payload_type=PAYLOAD_TYPE, trusted=roots)
     keyring = Keyring.read(parse_canonical(verified.payload))
     if keyring.version < at_least:
         raise KeyringOlder(found=keyring.version, known=at_least)
+    _refuse_unfit(keyring)
     return keyring
+
+
+def _refuse_unfit(keyring: Keyring) -> None:
+    """Raise `KeyringUnfit` if a key of `keyring` is none or has two holders, or a cell two entries.
+
+    The root signs what somebody has looked at, and control has shown it to him: were one of
+    control's own keys among those of a cell, control could say what only that cell may.
+    """
+    cells: set[str] = set()
+    held: dict[str, str] = {}
+    for key in keyring.control:
+        _hold(held, key, "control", VerifyKey)
+    for person in keyring.people:
+        _hold(held, person.key, f"the person {person.name!r}", VerifyKey)
+    for cell in keyring.cells:
+        if cell.name in cells:
+            raise KeyringUnfit(reason=f"the cell {cell.name!r} stands twice")
+        cells.add(cell.name)
+        for number, replica in enumerate(cell.replicas, 1):
+            holder = f"process {number} of the cell {cell.name!r}"
+            _hold(held, replica.signing, holder, VerifyKey)
+            _hold(held, replica.sealing, holder, SealingKey)
+
+
+def _hold(
+    held: dict[str, str], key: str, holder: str, kind: type[VerifyKey] | type[SealingKey]
+) -> None:
+    try:
+        kind.parse(key)
+    except KeyMalformed as error:
+        raise KeyringUnfit(reason=f"a key of {holder}: {error.message}") from None
+    if key in held:
+        raise KeyringUnfit(reason=f"{holder} has the key of {held[key]}")
+    held[key] = holder

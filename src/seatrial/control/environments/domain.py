@@ -5,10 +5,7 @@ from datetime import datetime
 
 from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.keyring import CellReplica, Keyring
-from seatrial.kit.crypto.pem import KeyMalformed
-from seatrial.kit.crypto.sealing import SealingKey
-from seatrial.kit.crypto.signing import VerifyKey
-from seatrial.kit.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
+from seatrial.kit.errors import Conflict, Denied, NotFound, Unauthenticated
 
 
 class EnrolmentTokenRefused(Unauthenticated):
@@ -65,14 +62,6 @@ class CellUnlisted(Denied):
     code = "cell_unlisted"
     cause = "A cell is given releases only while the keyring names the keys of this process."
     remedy = "Compare its fingerprints (`seatrial keys show`) and sign a keyring that lists it."
-
-
-class KeyringUnfit(Invalid):
-    """The keyring cannot be put in force: {reason}."""
-
-    code = "keyring_unfit"
-    cause = "A key speaks for one holder, in one role; else nobody could tell who said something."
-    remedy = "Mend the named place, and sign the keyring anew under the next version."
 
 
 class KeyringMissing(NotFound):
@@ -188,36 +177,3 @@ def counting(replicas: tuple[Replica, ...], keyring: Keyring | None) -> tuple[Ce
         )
         for name in sorted(named)
     )
-
-
-def refuse_unfit(keyring: Keyring) -> None:
-    """Raise `KeyringUnfit` if a key of `keyring` is none or has two holders, or a cell two entries.
-
-    The root has signed it, but a mistake there would stop every reader of the keyring.
-    """
-    cells: set[str] = set()
-    held: dict[str, str] = {}
-    for key in keyring.control:
-        _hold(held, key, "control", VerifyKey)
-    for person in keyring.people:
-        _hold(held, person.key, f"the person {person.name!r}", VerifyKey)
-    for cell in keyring.cells:
-        if cell.name in cells:
-            raise KeyringUnfit(reason=f"the cell {cell.name!r} stands twice")
-        cells.add(cell.name)
-        for number, replica in enumerate(cell.replicas, 1):
-            holder = f"process {number} of the cell {cell.name!r}"
-            _hold(held, replica.signing, holder, VerifyKey)
-            _hold(held, replica.sealing, holder, SealingKey)
-
-
-def _hold(
-    held: dict[str, str], key: str, holder: str, kind: type[VerifyKey] | type[SealingKey]
-) -> None:
-    try:
-        kind.parse(key)
-    except KeyMalformed as error:
-        raise KeyringUnfit(reason=f"a key of {holder}: {error.message}") from None
-    if key in held:
-        raise KeyringUnfit(reason=f"{holder} has the key of {held[key]}")
-    held[key] = holder

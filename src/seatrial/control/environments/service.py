@@ -28,7 +28,6 @@ from seatrial.control.environments.domain import (
     ProfileDiffers,
     Replica,
     counting,
-    refuse_unfit,
 )
 from seatrial.control.identity.domain import Caller
 from seatrial.kit.clock import Clock
@@ -311,7 +310,6 @@ class Environments:
         """
         data = envelope.encode()
         keyring = open_keyring(data, roots=self._roots, at_least=1)
-        refuse_unfit(keyring)
 
         def put(connection: Connection) -> None:
             known = store.keyring(connection)
