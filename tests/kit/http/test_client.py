@@ -140,7 +140,8 @@ def test_headers_of_the_caller_win(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "body"), [("POST", b"x" * 200_000), ("PUT", b""), ("POST", b"")]
+    ("method", "body"),
+    [("POST", b"x" * 200_000), ("PUT", b"y" * 2_000_000), ("PUT", b""), ("POST", b"")],
 )
 def test_a_body_is_sent_whole_with_its_length(make: Make, method: str, body: bytes) -> None:
     line, headers, arrived = _sent(make, "/", method=method, body=body)

@@ -4,6 +4,7 @@ A call that is given up closes its connection at once, whichever part it had com
 nobody listens to any more stops writing.
 """
 
+import io
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from seatrial.kit.http.client import (
     Request,
 )
 
+_AT_ONCE: Final = 1 << 20  # bytes
 _LONGEST_LINE: Final = 65_536  # bytes of one header; aiohttp's 8 KB is less than some servers send
 
 
@@ -42,6 +44,11 @@ def aiohttp_client(
     """
     chosen = limits or Limits()
     return Client(_Aiohttp(chosen, _connector(chosen, trusted, unix_socket)), chosen)
+
+
+def _data(body: bytes) -> bytes | io.BytesIO:
+    """Above 1 MiB in parts, as aiohttp asks for by a warning: at once it would hold the loop up."""
+    return body if len(body) <= _AT_ONCE else io.BytesIO(body)
 
 
 class _Aiohttp:
@@ -66,7 +73,7 @@ class _Aiohttp:
                 request.method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=request.body if request.body or request.method in BODIED else None,
+                data=_data(request.body) if request.body or request.method in BODIED else None,
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, ValueError, OSError, RuntimeError) as error:
