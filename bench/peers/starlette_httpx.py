@@ -8,10 +8,10 @@ from functools import partial
 
 import httpx  # type: ignore[import-not-found] # the peer's
 import uvicorn
-from starlette.applications import Starlette  # type: ignore[import-not-found] # the peer's
-from starlette.requests import Request  # type: ignore[import-not-found] # the peer's
-from starlette.responses import PlainTextResponse, Response  # type: ignore[import-not-found] # the peer's
-from starlette.routing import Route  # type: ignore[import-not-found] # the peer's
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from bench.peers.http_load import load, started
 from bench.work import Work

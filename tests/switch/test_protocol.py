@@ -30,26 +30,28 @@ from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.statements import Step, Verb
 from seatrial.contract.releases.closure import Active, Closure
 from seatrial.contract.switch.desired import Heard
-from seatrial.control.promotions.domain import (
-    Abandon,
+from seatrial.control.promotions.domain.refusals import (
     CellUnknown,
-    Commit,
-    EnvironmentState,
-    Excluded,
     GenerationSettled,
     GenerationUnknown,
     NoCell,
     NothingToChange,
-    Ordered,
     OrderStale,
+    SwitchUnderWay,
+)
+from seatrial.control.promotions.domain.switching import (
+    Abandon,
+    Commit,
+    EnvironmentState,
+    Excluded,
+    Ordered,
     Propose,
     Reported,
-    SwitchUnderWay,
     Tick,
     evolved,
     waypoint,
 )
-from seatrial.control.promotions.domain import decide as control_decides
+from seatrial.control.promotions.domain.switching import decide as control_decides
 from seatrial.kit.crypto.digests import Digest
 
 CELLS: Final = ("eu", "us", "ap")
@@ -176,7 +178,7 @@ class SwitchMachine(RuleBasedStateMachine):
     def exclude(self, data: st.DataObject) -> None:
         cell = data.draw(st.sampled_from(self.names))
         try:
-            self._take(Excluded(cell=cell, generation=self.state.newest), None)
+            self._take(Excluded(cell=cell, generation=self.state.newest, at=self.now), None)
         except (CellUnknown, GenerationSettled, GenerationUnknown, NoCell):
             return
 
@@ -204,7 +206,7 @@ class SwitchMachine(RuleBasedStateMachine):
         return self._wish(data.draw(st.sampled_from(self.names)))
 
     def _hear(self, word: Word) -> None:
-        event = word.event
+        event = replace(word.event, at=self.now)
         heard = self.heard[event.cell]
         if event.step is Step.COMMITTED:
             self.heard[event.cell] = heard.model_copy(
@@ -243,6 +245,7 @@ class SwitchMachine(RuleBasedStateMachine):
                     closure=each.closure,
                     step=each.step,
                     reason=each.reason,
+                    at=self.now,
                 )
             )
             for each in unsaid(cell.standing, self.now, wish.heard)
