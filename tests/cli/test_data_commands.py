@@ -7,6 +7,7 @@ import pytest
 
 from seatrial.contract.evidence.keyring import Keyring, open_keyring
 from seatrial.kit.crypto import keyfiles
+from seatrial.kit.crypto.sealing import OpeningKey
 from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.errors import Exit
 from tests.cli.conftest import Command
@@ -256,7 +257,7 @@ def enrolment(fake: Fake, cell: str) -> SigningKey:
             "environment": "production",
             "region": "eu",
             "signing": key.id,
-            "sealing": "x25519:" + "ab" * 32,
+            "sealing": OpeningKey.generate().id,
             "url": "http://127.0.0.1:1",
             "profile": "solo",
             "at": AT.isoformat(),
