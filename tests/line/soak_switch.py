@@ -16,7 +16,7 @@ _AGENT: Final = """
         return {"release": context.release, "version": "{version}"}
     """
 _SECONDS: Final = 0.5  # of a run, spent waiting as for a model
-_BETWEEN: Final = 60  # calls answered between two switches
+_BETWEEN: Final = 25  # calls answered between two switches
 
 
 def switched(loops: int, shape: Shape) -> Mapping[str, object]:
