@@ -7,7 +7,7 @@ from typing import Any
 from bench.peers.masking_load import TRANSCRIPTS
 from bench.work import Work
 
-_SHARE = 20  # they are slow: each gets a twentieth of the transcripts
+_SHARE = 67  # they are slow: each gets fifteen of the thousand transcripts
 
 
 def presidio() -> Iterator[Work]:

@@ -1,4 +1,4 @@
-"""The texts that every masker of `bench.masking` gets: made-up support talk, 2 MB in all."""
+"""The texts that every masker of `bench.masking` gets: made-up support talk, 8 MB in all."""
 
 import random
 from typing import Final
@@ -44,5 +44,5 @@ def transcripts(count: int, turns: int) -> list[tuple[dict[str, str], list[str]]
     return every
 
 
-TRANSCRIPTS: Final = transcripts(300, 100)
+TRANSCRIPTS: Final = transcripts(1000, 100)
 SIZE: Final = sum(len(text.encode()) for _, texts in TRANSCRIPTS for text in texts)  # bytes

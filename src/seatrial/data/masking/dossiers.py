@@ -97,6 +97,7 @@ class Dossier:
             if len(key) > 1:
                 found.setdefault(key, rendering)
         self._forms = list(found.values())
+        self._plain = [rendering.instead.encode() for rendering in self._forms]
         self._keys = list(found)
         self._automaton = BytesAhoCorasick(self._keys) if self._keys else None
 
@@ -108,16 +109,24 @@ class Dossier:
         if self._automaton is None:
             return
         hits = self._automaton.find_matches_as_indexes(squeezed.letters, overlapping=True)
+        text, place = squeezed.text, squeezed.place
         for form, first, behind in hits:
             rendering = self._forms[form]
-            start, end = squeezed.place(first), squeezed.place(behind - 1) + 1
+            start, end = place(first), place(behind - 1) + 1
             if (
                 (end - start == behind - first or _is_whole(rendering, squeezed, first, behind))
                 and squeezed.begins_at(start)
                 and squeezed.ends_at(end)
-                and _is_meant(rendering, squeezed.text, start, end)
+                and (not rendering.name or _is_meant(text, start, end))
             ):
-                yield Span(start, end, _laid_in(rendering, squeezed.text[start:end]))
+                yield Span(start, end, self._instead(form, text[start:end]))
+
+    def _instead(self, form: int, found: bytes) -> bytes:
+        """What stands instead of `found`, with its separators and case where they fit."""
+        rendering = self._forms[form]
+        if rendering.name:
+            return in_case_of(found.decode(errors="replace"), rendering.instead).encode()
+        return _laid_in(rendering.instead, found) if rendering.shaped else self._plain[form]
 
 
 def _is_whole(rendering: Rendering, squeezed: Squeezed, first: int, behind: int) -> bool:
@@ -140,9 +149,9 @@ def _is_small(byte: int) -> bool:
     return 97 <= byte <= 122
 
 
-def _is_meant(rendering: Rendering, text: bytes, start: int, end: int) -> bool:
-    """Of a name that is also a common word: whether it is written like a name here."""
-    if not rendering.name or text[start:end].decode(errors="replace").lower() not in common_words():
+def _is_meant(text: bytes, start: int, end: int) -> bool:
+    """Of a name that may also be a common word: whether it is written like a name here."""
+    if text[start:end].decode(errors="replace").lower() not in common_words():
         return True
     around = text[max(start - 1, 0) : start] + text[end : end + 1]
     return _is_upper(text[start]) or any(byte in b"_.@+" or _is_digit(byte) for byte in around)
@@ -155,13 +164,11 @@ def common_words() -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _laid_in(rendering: Rendering, found: bytes) -> bytes:
-    """What stands instead of `found`, with its separators and case where they fit."""
+def _laid_in(instead: str, found: bytes) -> bytes:
+    """`instead` with the separators of `found`, if it has as many letters and digits."""
     text = found.decode(errors="replace")
-    if rendering.name:
-        return in_case_of(text, rendering.instead).encode()
-    plain = [letter for letter in rendering.instead if letter.isalnum()]
-    if rendering.shaped and len(plain) == sum(letter.isalnum() for letter in text):
-        filled = iter(plain)
-        return "".join(next(filled) if letter.isalnum() else letter for letter in text).encode()
-    return rendering.instead.encode()
+    plain = [letter for letter in instead if letter.isalnum()]
+    if len(plain) != sum(letter.isalnum() for letter in text):
+        return instead.encode()
+    filled = iter(plain)
+    return "".join(next(filled) if letter.isalnum() else letter for letter in text).encode()
