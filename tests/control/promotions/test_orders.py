@@ -624,3 +624,26 @@ def test_a_control_that_no_cell_would_obey_orders_nothing(sqlite_url: str, tmp_p
 
     with Database.open(sqlite_url) as database:
         wait(main(database))
+
+
+def test_a_control_that_no_cell_would_obey_commits_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    """What it committed could never be carried out, nor taken back."""
+
+    async def main(database: Database) -> None:
+        line = await Line(database, tmp_path).start()
+        name = await line.hand_in(ONE)
+        row = await line.proposed("staging", Verb.DEPLOY, agents={"support": name})
+        staging = line.cells["staging"]
+        listed = line.crew.control
+        line.crew.control = SigningKey.generate()
+        other = line.beside(database)
+        line.crew.control = listed
+        said = staging.says(row, Step.PREPARED)
+        with pytest.raises(ControlNotListed):
+            await other.report(staging, said)
+        await line.report(staging, said)
+        row = await line.promotions.generation("staging", row.generation)
+        assert row.state is GenerationState.COMMITTED
+
+    with Database.open(sqlite_url) as database:
+        wait(main(database))

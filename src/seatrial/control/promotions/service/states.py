@@ -145,6 +145,10 @@ def apply(
 
     Returns:
         The state afterwards.
+
+    Raises:
+        ControlNotListed: no cell would obey the commit that this process would sign.
+        GenerationAltered: a row is not what was signed.
     """
     now = deed.at
     logged: list[_Logged] = []
@@ -297,7 +301,7 @@ def _refuse_altered(
     connection: Connection, means: Means, row: Generation, decision: Commit
 ) -> None:
     """Raise unless control signed what is about to be committed, with just these cells."""
-    keyring, _ = means.keyring(connection)
+    keyring = means.signing(connection)
     trusted = {*keyring.control_keys, means.key.verify_key}
     try:
         subject, proposal, _ = Proposal.verified(row.proposal.encode(), trusted)
