@@ -34,7 +34,7 @@ from seatrial.contract.switch.api import Enrolment, EnrolmentTokenRequest
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto import keyfiles
 from seatrial.kit.crypto.signing import SigningKey
-from seatrial.kit.errors import Conflict, TimedOut
+from seatrial.kit.errors import Conflict, NotFound, TimedOut
 from seatrial.kit.files import held, write_private
 from seatrial.kit.http.by_aiohttp import aiohttp_client
 from seatrial.kit.http.client import (
@@ -65,6 +65,14 @@ class StartTimedOut(TimedOut):
     code = "start_timed_out"
     cause = "The machine is very busy, or the process waits for something that does not come."
     remedy = "Look at its log in the folder `.seatrial`, then try again."
+
+
+class AccessLost(NotFound):
+    """There is neither an access file nor {path!r}."""
+
+    code = "access_lost"
+    cause = "Processes keep tokens as hashes alone; `access.json` held the only copy of the first."
+    remedy = "Restore `access.json`, or make first tokens anew as `docs/how-to/recover.md` tells."
 
 
 class StartFixed(Conflict):
@@ -309,7 +317,11 @@ def _known(home: Home) -> Access:
 
 
 def _first(folder: Path) -> str:
-    return (folder / _TOKEN).read_text(encoding="ascii").strip()
+    path = folder / _TOKEN
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise AccessLost(path=str(path)) from None
 
 
 async def _introduce(home: Home, client: HttpClient, plan: Plan, cells: dict[str, Child]) -> Access:

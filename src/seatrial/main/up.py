@@ -230,7 +230,8 @@ async def _wait_for(child: "subprocess.Popen[bytes]", log: Path) -> None:
             return
         if child.poll() is not None:
             errors = [line for line in said.splitlines() if line.startswith("error ")]
-            raise DetachFailed(last=(errors or said.splitlines() or ["it said nothing"])[-1])
+            told = (errors or said.splitlines() or ["it said nothing"])[-1]
+            raise DetachFailed(last=told.rstrip("."))
         await clock.sleep(_GLANCE)
     raise DetachFailed(last=f"it did not serve within {_PATIENCE:g} s")
 

@@ -117,7 +117,7 @@ def outcome(run: Row, mode: str, environment: str) -> int:
         return Exit.OK
     error = run.get("error")
     told = error if isinstance(error, dict) else {}
-    reason = f"{told.get('code', 'no reason')}: {told.get('message', '')}".rstrip(": ")
+    reason = f"{told.get('code', 'no reason')}: {told.get('message', '')}".rstrip(":. ")
     raise RunFailed(run=run.get("id"), state=run.get("state"), reason=reason)
 
 
