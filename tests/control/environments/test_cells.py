@@ -17,6 +17,7 @@ from seatrial.contract.evidence.keyring import (
     KeyringUnfit,
 )
 from seatrial.contract.evidence.keyring import sign_keyring as sign
+from seatrial.contract.evidence.statements import Possession
 from seatrial.contract.switch.api import EnrolAnswer, EnrolmentTokenRequest, EnrolRequest
 from seatrial.control.environments.domain import (
     CellElsewhere,
@@ -28,6 +29,7 @@ from seatrial.control.environments.domain import (
     ProfileDiffers,
 )
 from seatrial.control.environments.store import INVITATION, KEYRING, REPLICA
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.dsse import EnvelopeMalformed, EnvelopeOfOtherType, EnvelopeUntrusted
 from seatrial.kit.crypto.pem import KeyMalformed
 from seatrial.kit.crypto.sealing import OpeningKey
@@ -117,6 +119,38 @@ def test_an_enrolment_token_lets_in_one_of_many_that_race(world: World) -> None:
     assert all(isinstance(each, EnrolmentTokenRefused) for each in refused)
     assert len(wait(world.environments.enrolments())) == 1
     assert world.logged() == ["cell.invited", "cell.enrolled"]
+
+
+def test_a_process_whose_answer_was_lost_asks_again_and_nobody_else_can(world: World) -> None:
+    """Control or the cell may die between the enrolment and the answer's being written down."""
+    mine, other = SigningKey.generate(), SigningKey.generate()
+    token = invited(world)
+    request = asking(token, signing=mine.id)
+    lost = enrolled(world, request)
+    said = Possession(sealing=request.sealing)
+    for proof in (
+        None,
+        said.signed(Digest.of(token.encode()), "token", other),
+        said.signed(Digest.of(b"another"), "token", mine),
+        Possession(sealing=OpeningKey.generate().id).signed(
+            Digest.of(token.encode()), "token", mine
+        ),
+    ):
+        told = None if proof is None else proof.decode()
+        with pytest.raises((EnrolmentTokenRefused, EnvelopeUntrusted)):
+            enrolled(world, request.model_copy(update={"proof": told}))
+    good = said.signed(Digest.of(token.encode()), "token", mine).decode()
+    stranger = asking(token, sealing=request.sealing).model_copy(update={"proof": good})
+    with pytest.raises(EnrolmentTokenRefused, match="used"):
+        enrolled(world, stranger)
+    answer = enrolled(world, request.model_copy(update={"proof": good}))
+    assert wait(world.environments.authorize_cell(answer.token)).signing == mine.id
+    with pytest.raises(CellTokenRefused):
+        wait(world.environments.authorize_cell(lost.token))
+    assert len(wait(world.environments.enrolments())) == 1
+    world.clock.advance(HOUR)
+    with pytest.raises(EnrolmentTokenRefused, match="expired"):
+        enrolled(world, request.model_copy(update={"proof": good}))
 
 
 def test_an_enrolment_token_expires(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AwareDatetime, Field
 
-from seatrial.contract.documents import DigestField, Document, Slug, Text
+from seatrial.contract.documents import DigestField, Document, KeyName, Slug, Text
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.signing import SigningKey, VerifyKey
 from seatrial.kit.crypto.statements import (
@@ -199,6 +199,18 @@ class Commit(Predicate):
     prepared: tuple[Slug, ...]
     excluded: tuple[Slug, ...] = ()
     at: AwareDatetime
+
+
+class Possession(Predicate):
+    """Said by a process of a cell of its enrolment token: it holds the keys that it asks with.
+
+    Attributes:
+        sealing: its X25519 key.
+    """
+
+    TYPE: ClassVar[str] = f"{_BASE}possession/v1"
+
+    sealing: KeyName
 
 
 class Step(enum.StrEnum):

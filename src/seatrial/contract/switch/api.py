@@ -23,6 +23,8 @@ class EnrolRequest(Document):
         sealing: its X25519 key.
         url: where callers find the cell.
         profile: of the rules that it starts with.
+        proof: envelope of a `Possession` of the token, signed by `signing`. With it a process
+            whose answer was lost may ask again: nobody else could.
     """
 
     token: Annotated[str, Field(max_length=200)]
@@ -30,6 +32,7 @@ class EnrolRequest(Document):
     sealing: KeyName
     url: Url
     profile: Profile
+    proof: Envelope | None = None
 
 
 class EnrolAnswer(Document):

@@ -87,9 +87,14 @@ class Invitation:
     expires: datetime
     used: datetime | None
 
-    def refuse_unless_good(self, now: datetime) -> None:
-        """Raise `EnrolmentTokenRefused` if it was used or has expired."""
-        if self.used is not None:
+    def refuse_unless_good(self, now: datetime, *, again: bool) -> None:
+        """Raise `EnrolmentTokenRefused` if it was used or has expired.
+
+        Args:
+            now: by control's clock.
+            again: asked by a process that it has let in; its answer may have been lost.
+        """
+        if self.used is not None and not again:
             raise EnrolmentTokenRefused(reason="it was used already")
         if self.expires <= now:
             raise EnrolmentTokenRefused(reason="it has expired")

@@ -7,6 +7,7 @@ from typing import Final
 from seatrial.contract.environments.profiles import PATH, EnvironmentUnknown, rules_of
 from seatrial.contract.environments.rules import Profile, Rules
 from seatrial.contract.evidence.keyring import Keyring, KeyringOlder, open_keyring
+from seatrial.contract.evidence.statements import Possession
 from seatrial.contract.releases.closure import Closure
 from seatrial.contract.switch.answers import EnrolmentToken
 from seatrial.contract.switch.api import (
@@ -147,11 +148,12 @@ class Environments:
     async def enrol(self, request: EnrolRequest) -> EnrolAnswer:
         """A process of a cell becomes known, and gets its token for control's API.
 
-        A process that asks again with the same keys and another enrolment token gets a new token;
-        its earlier one is void.
+        A process that asks again with the same keys gets a new token, and its earlier one is void.
+        It needs another enrolment token, or the proof that it holds the keys.
 
         Raises:
             TokenMistyped, EnrolmentTokenRefused: the enrolment token is no good.
+            EnvelopeUntrusted: the proof is another's.
             KeyMalformed: a key is none.
             KeyTaken: a key belongs to another cell, or to another process.
             CellElsewhere: the cell belongs to another environment or region.
@@ -171,7 +173,7 @@ class Environments:
         invitation = store.invitation(connection, token.stored())
         if invitation is None:
             raise EnrolmentTokenRefused(reason="it is not known here")
-        invitation.refuse_unless_good(now)
+        invitation.refuse_unless_good(now, again=_is_again(connection, request, invitation))
         replica = self._replica(connection, request, invitation)
         issued = Token.mint(invitation.environment, CELL)
         store.use(connection, invitation.id, now)
@@ -352,3 +354,19 @@ class Environments:
             return None
         keyring = open_keyring(known.envelope.encode(), roots=self._roots, at_least=known.version)
         return keyring, known.envelope
+
+
+def _is_again(connection: Connection, request: EnrolRequest, invitation: Invitation) -> bool:
+    """Whether a process of that cell asks once more, and proves that it is that process.
+
+    Raises:
+        EnvelopeUntrusted: another key signed the proof.
+    """
+    known = store.replica_by_key(connection, request.signing)
+    if request.proof is None or known is None:
+        return False
+    if (known.cell, known.sealing) != (invitation.cell, request.sealing):
+        return False
+    key = VerifyKey.parse(request.signing)
+    token, said, _ = Possession.verified(request.proof.encode(), [key])
+    return (token, said.sealing) == (Digest.of(request.token.encode()), request.sealing)

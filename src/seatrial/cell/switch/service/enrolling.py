@@ -10,7 +10,9 @@ import orjson
 from seatrial.cell.switch.domain import EnrolmentMismatched, EnrolmentMissing
 from seatrial.cell.switch.service.calling import enrol
 from seatrial.contract.environments.rules import Profile
+from seatrial.contract.evidence.statements import Possession
 from seatrial.contract.switch.api import EnrolAnswer, EnrolRequest
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.keyfiles import KeyFileExposed, load_or_create
 from seatrial.kit.crypto.sealing import OpeningKey
 from seatrial.kit.crypto.signing import SigningKey
@@ -112,12 +114,15 @@ async def enrolled(client: HttpClient, application: Application, keys: OwnKeys) 
 
 
 async def _enrolled(client: HttpClient, application: Application, keys: OwnKeys) -> EnrolAnswer:
+    token = _private(application.token_file).decode(errors="replace").strip()[:200]
+    held = Possession(sealing=keys.opening.id)
     asked = EnrolRequest(
-        token=_private(application.token_file).decode(errors="replace").strip()[:200],
+        token=token,
         signing=keys.signing.id,
         sealing=keys.opening.id,
         url=application.url,
         profile=application.profile,
+        proof=held.signed(Digest.of(token.encode()), "token", keys.signing).decode(),
     )
     answer = _matching(await enrol(client, application.control, asked), application)
     write_private(application.folder / _ENROLMENT, orjson.dumps(answer.document()))
