@@ -1,5 +1,7 @@
 """What an embedded system makes by itself, and what it leaves alone."""
 
+import asyncio
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,17 +12,20 @@ from seatrial.contract.environments.rules import Profile
 from seatrial.contract.evidence.keyring import CellEntry, CellReplica
 from seatrial.contract.switch.api import Enrolment
 from seatrial.kit.files import write_private
+from seatrial.kit.http.by_aiohttp import aiohttp_client
 from seatrial.main.embedded import (
     Plan,
     StartFixed,
     Wanted,
     ours,
+    serving,
     settled,
     with_cells,
     write_settings,
 )
 from seatrial.main.home import Home
 from seatrial.main.process import note_address
+from seatrial.main.supervisor import Child, ProcessFailed
 from seatrial.main.up import private_log
 
 PLAN = Plan(control=1, cells={"staging": 2, "production": 3}, profile=Profile.SOLO)
@@ -88,6 +93,40 @@ def test_a_first_start_that_failed_may_be_told_another_port(tmp_path: Path) -> N
     write_settings(home, plan)
     assert plan.control == 9_100
     assert "port = 9101" in home.settings(home.cell("staging")).read_text()
+
+
+class Dying(Child):
+    """A process that has ended, and said why."""
+
+    @property
+    def status(self) -> int | None:
+        return 5
+
+
+@pytest.mark.parametrize(("code", "seconds"), [("database_in_use", 0.3), ("address_in_use", 0.0)])
+def test_the_end_of_a_process_that_was_left_behind_is_waited_for(
+    tmp_path: Path, code: str, seconds: float
+) -> None:
+    """`up` was killed; its cell ends its runs before it lets go of its database."""
+    log = tmp_path / "process.log"
+    log.write_text(f"error {code}: it is so\n  remedy: wait\n")
+    child = Dying(name="staging", arguments=(), log=log, environment={})
+
+    async def main() -> float:
+        began = asyncio.get_running_loop().time()
+        async with aiohttp_client() as client:
+            with pytest.raises(ProcessFailed, match=code):
+                await serving(client, child, free_port(), patience=0.3)
+        return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(main()) >= seconds
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
 
 
 def test_a_log_in_which_a_token_is_shown_is_its_owners_alone(tmp_path: Path) -> None:

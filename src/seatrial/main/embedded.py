@@ -34,6 +34,7 @@ from seatrial.contract.switch.api import Enrolment, EnrolmentTokenRequest
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto import keyfiles
 from seatrial.kit.crypto.signing import SigningKey
+from seatrial.kit.database.errors import DatabaseInUse
 from seatrial.kit.errors import Conflict, NotFound, TimedOut
 from seatrial.kit.files import held, write_private
 from seatrial.kit.http.by_aiohttp import aiohttp_client
@@ -47,7 +48,7 @@ from seatrial.kit.http.client import (
 )
 from seatrial.main.home import Home, owner, toml
 from seatrial.main.process import ADDRESS
-from seatrial.main.supervisor import Child
+from seatrial.main.supervisor import Child, ProcessFailed
 
 FIRST_PORT: Final = 8700
 _PATIENCE: Final = 60.0  # seconds for a process to serve, on a machine that is very busy
@@ -185,7 +186,7 @@ async def running(
                     started.append(child)
                     await child.start()
                 say("starting control")
-                await _serving(client, control, plan.control)
+                await serving(client, control, plan.control)
                 if first:
                     say(f"enrolling {' and '.join(plan.cells)}")
                     await _make_room(home, client, plan)
@@ -194,7 +195,7 @@ async def running(
                         await child.start()
                 access = await _introduce(home, client, plan, cells)
                 for name, child in cells.items():
-                    await _serving(client, child, plan.cells[name])
+                    await serving(client, child, plan.cells[name])
             yield Running(access=access, plan=plan, first=first, children=tuple(started))
         finally:
             await _end(started)
@@ -280,21 +281,38 @@ def _child(name: str, folder: Path, command: str, home: Home) -> Child:
     )
 
 
-async def _serving(client: HttpClient, child: Child, port: int) -> None:
+async def serving(client: HttpClient, child: Child, port: int, patience: float = _PATIENCE) -> None:
+    """Return when `child` serves on `port`.
+
+    Raises:
+        ProcessFailed: it ended instead. One that finds its database in use is started again until
+            `patience` is over: it may be the process of an `up` that was killed, which ends soon.
+        StartTimedOut: it does neither.
+    """
     clock = SystemClock()
-    last = clock.steady() + _PATIENCE
+    last = clock.steady() + patience
+    failure: ProcessFailed | None = None
     request = Request(
         url=f"http://127.0.0.1:{port}/readyz", timeouts=Timeouts(first_byte=5, total=5)
     )
     while clock.steady() < last:
-        if child.status is not None:
-            raise child.failure()
+        failure = _trouble(child)
         with contextlib.suppress(*_NOT_YET):
             async with client.send(request) as response:
                 if response.status == 200:
                     return
         await clock.sleep(_GLANCE)
-    raise StartTimedOut(what=child.name, seconds=_PATIENCE)
+    raise failure or StartTimedOut(what=child.name, seconds=patience)
+
+
+def _trouble(child: Child) -> ProcessFailed | None:
+    """Why `child` does not run now, if that may pass; raises it if it will not."""
+    if child.status is None:
+        return None
+    failure = child.failure()
+    if f"error {DatabaseInUse.code}:" not in failure.message:
+        raise failure
+    return failure
 
 
 async def _make_room(home: Home, client: HttpClient, plan: Plan) -> None:
@@ -339,7 +357,7 @@ async def _introduce(home: Home, client: HttpClient, plan: Plan, cells: dict[str
 async def _reached(home: Home, client: HttpClient, plan: Plan, cells: dict[str, Child]) -> Access:
     """How to reach everything, written down."""
     for name, child in cells.items():
-        await _serving(client, child, plan.cells[name])
+        await serving(client, child, plan.cells[name])
     reach = Reach(url=f"http://127.0.0.1:{plan.control}", token=_first(home.control))
     access = Access(
         control=reach,
@@ -361,8 +379,7 @@ async def _enrolled(control: Control, cells: dict[str, Child]) -> tuple[Enrolmen
         if cells.keys() <= {each.cell for each in found}:
             return found
         for child in cells.values():
-            if child.status is not None:
-                raise child.failure()
+            _trouble(child)
         await clock.sleep(_GLANCE)
     raise StartTimedOut(what="enrolment", seconds=_PATIENCE)
 
