@@ -176,3 +176,16 @@ def _say(rng: random.Random, taste: Taste) -> Say:
         stream=kind is Kind.MODEL and rng.randrange(2) == 0,
         manner=manner,
     )
+
+
+def calls(step: Step) -> int:
+    """How many calls stand in a program."""
+    match step:
+        case Say():
+            return 1
+        case Many(times=times):
+            return times
+        case Seq(steps=inner) | Par(branches=inner) | Dice(sides=inner):
+            return sum(map(calls, inner))
+        case If(then=then, otherwise=otherwise):
+            return calls(then) + calls(otherwise)

@@ -29,7 +29,13 @@ from seatrial.cell.journal.matching import (
     Sink,
 )
 from seatrial.cell.journal.recall import store
-from seatrial.cell.journal.recall.domain import AnswerNotKept, AttemptStale, Body, Bounds
+from seatrial.cell.journal.recall.domain import (
+    AnswerNotKept,
+    AttemptStale,
+    Body,
+    Bounds,
+    CallSettled,
+)
 from seatrial.cell.journal.recall.service import Attempt, Passage, Recall, Surroundings
 from seatrial.cell.journal.retention import Retention
 from seatrial.cell.journal.rows import Effect, Kind, Mode, RowState
@@ -210,7 +216,6 @@ def test_the_result_that_came_first_stays(cell: Cell) -> None:
         first = await cell.claim()
         passage = await _done(first, _model(), Effect.READ, b"one")
         await passage.settle(FAILED, Body(content=b"two"))
-        await passage.begin()
         assert await _told(await cell.claim(), _model(), Effect.READ) == b"one"
 
     asyncio.run(scenario())
@@ -323,6 +328,19 @@ def test_a_person_is_asked_once_and_the_first_answer_stays(cell: Cell) -> None:
         assert not await cell.recall.answer("run_b", seq, FAILED, Body(content=b"no"))
         told = await _told(await cell.claim(), _action(), Effect.IRREVERSIBLE)
         assert told == b"it was paid"
+
+    asyncio.run(scenario())
+
+
+def test_what_a_person_has_settled_meanwhile_does_not_begin(cell: Cell) -> None:
+    async def scenario() -> None:
+        first = await (await cell.claim()).arrive(_action(), Effect.IDEMPOTENT)
+        await first.begin()
+        again = await (await cell.claim()).arrive(_action(), Effect.IDEMPOTENT)
+        assert first.row is not None
+        assert await cell.recall.answer("run_a", first.row.seq, DONE, Body(content=b"paid"))
+        with pytest.raises(CallSettled):
+            await again.begin()
 
     asyncio.run(scenario())
 

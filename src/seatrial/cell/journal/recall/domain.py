@@ -14,6 +14,14 @@ class AttemptStale(Conflict):
     remedy = "Nothing: this process ends, and the run goes on elsewhere."
 
 
+class CallSettled(Conflict):
+    """Call {seq} of the run {run!r} is no intent any more: it may not begin."""
+
+    code = "call_settled"
+    cause = "Somebody has said what became of it since this attempt began."
+    remedy = "Nothing: the attempt ends, and the next one answers the call from the record."
+
+
 class AnswerNotKept(Failed):
     """The answer to call {seq} of the run {run!r} is not kept any more, or never was."""
 

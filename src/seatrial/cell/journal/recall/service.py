@@ -31,6 +31,7 @@ from seatrial.cell.journal.recall.domain import (
     AttemptStale,
     Body,
     Bounds,
+    CallSettled,
     Recorded,
 )
 from seatrial.cell.journal.retention import Held, Retention, Sweep, sweep
@@ -294,7 +295,8 @@ class Attempt:
 
         def use_case(connection: Connection) -> None:
             self._fenced(connection)
-            store.begin(connection, self.run, Recorded(row=row, name=call.name), at)
+            if not store.begin(connection, self.run, Recorded(row=row, name=call.name), at):
+                raise CallSettled(run=self.run, seq=row.seq)
             if not row.binds and len(call.body) <= bounds.body:
                 request = Body(content=call.body)
                 store.keep(connection, self.run, row.seq, store.REQUEST, request)
@@ -422,6 +424,7 @@ class Passage:
 
         Raises:
             AttemptStale: another attempt has the run: nothing may begin.
+            CallSettled: somebody has said what became of it: nothing may begin.
         """
         await self._attempt.begin(self._own, self._call)
 

@@ -66,8 +66,9 @@ _INTENT: Final = upsert(CALL)
 _BEGIN: Final = _INTENT.on_conflict_do_update(
     index_elements=(CALL.c.run, CALL.c.seq),
     set_={"attempt": _INTENT.excluded.attempt, "state": _INTENT.excluded.state},
-    where=CALL.c.state != str(RowState.DONE),
-)
+    where=CALL.c.state.in_([str(RowState.INTENT), str(RowState.CLEARED)])
+    & (CALL.c.key == _INTENT.excluded.key),
+).returning(CALL.c.seq)
 _SETTLE: Final = (
     update(CALL)
     .where(
@@ -99,8 +100,8 @@ def rows(connection: Connection, run: str) -> list[Recorded]:
     return [_recorded(row) for row in connection.execute(_OF_RUN, {"of_run": run})]
 
 
-def begin(connection: Connection, run: str, recorded: Recorded, at: datetime) -> None:
-    """Write an intent; over one of an earlier attempt, never over a result."""
+def begin(connection: Connection, run: str, recorded: Recorded, at: datetime) -> bool:
+    """Write an intent, over one of an earlier attempt too; false if anything else stands there."""
     row = recorded.row
     values = {
         "run": run,
@@ -117,7 +118,7 @@ def begin(connection: Connection, run: str, recorded: Recorded, at: datetime) ->
         "begun": at,
         "settled": None,
     }
-    connection.execute(_BEGIN, values)
+    return connection.execute(_BEGIN, values).first() is not None
 
 
 def settle(connection: Connection, run: str, row: Row, at: datetime) -> bool:
