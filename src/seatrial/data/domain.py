@@ -145,3 +145,11 @@ class SchemaUnfit(Invalid):
     code = "json_schema_unfit"
     cause = "Records are made from objects with properties, enums, bounds and known formats."
     remedy = "Give the schema of one record, with `type: object` and its `properties`."
+
+
+class DetectorMissing(NotFound):
+    """The rules ask for the detector {name!r}, which is not installed."""
+
+    code = "detector_missing"
+    cause = "Outside detectors are large, so no extra of ours installs them."
+    remedy = "Install it beside Seatrial (`pip install presidio-analyzer`), or turn it off."

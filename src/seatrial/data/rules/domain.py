@@ -189,10 +189,12 @@ class TextRules(_Part):
     Attributes:
         patterns: look for e-mail addresses, numbers with check digits, tokens and the like.
         tagger: look for names and addresses that are in no record.
+        presidio: ask Presidio too, if it is installed (`pip install presidio-analyzer`).
     """
 
     patterns: bool = True
     tagger: bool = False
+    presidio: bool = False
 
 
 class Subset(_Part):

@@ -20,6 +20,8 @@ from seatrial.data.masking.service.keys import MaskingKey
 from seatrial.data.masking.service.people import People
 from seatrial.data.masking.service.survey import survey
 from seatrial.data.masking.tables import Masked, TableMasker
+from seatrial.data.masking.tagging.presidio import PresidioFinder
+from seatrial.data.masking.tagging.tagger import TagFinder, Tagger
 from seatrial.data.masking.text import Finder, TextMasker
 from seatrial.data.rules.domain import Rules
 from seatrial.data.snapshots.domain import (
@@ -113,7 +115,7 @@ def _plant(order: Order, draft: Draft, digest: str) -> str | None:
     if not any(table.has_text for table in order.rules.tables.values()):
         return None
     pseudonyms = Pseudonyms(order.key.raw())
-    content = masked_canaries(order.rules, digest, pseudonyms, _finders(order.rules))
+    content = masked_canaries(order.rules, digest, pseudonyms, _finders(order.rules, pseudonyms))
     write_private(draft.partial / CANARIES, content)
     return digest_of(draft.partial / CANARIES)[0]
 
@@ -273,7 +275,9 @@ class _Worker:
         dossiers: Path,
     ) -> None:
         pseudonyms = Pseudonyms(key)
-        texts = TextMasker(Patterns(pseudonyms) if rules.text.patterns else None, _finders(rules))
+        texts = TextMasker(
+            Patterns(pseudonyms) if rules.text.patterns else None, _finders(rules, pseudonyms)
+        )
         self.masker: Final = TableMasker(
             name, rules, names, output=output, pseudonyms=pseudonyms, texts=texts
         )
@@ -285,8 +289,14 @@ class _Worker:
         return self.masker.masked(batch, self._people)
 
 
-def _finders(_rules: Rules) -> Sequence[Finder]:
-    return ()
+def _finders(rules: Rules, pseudonyms: Pseudonyms) -> Sequence[Finder]:
+    """What else looks for people in texts."""
+    found: list[Finder] = []
+    if rules.text.tagger:
+        found.append(TagFinder(Tagger(), pseudonyms))
+    if rules.text.presidio:
+        found.append(PresidioFinder(pseudonyms))
+    return found
 
 
 def _worker(order: Order, draft: Draft, name: str, table: Table) -> _Worker:

@@ -1,0 +1,106 @@
+"""Finds names and street addresses by how a text speaks of them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from seatrial.data.masking.dossiers import Span, common_words
+from seatrial.data.masking.pseudonyms import Pseudonyms
+from seatrial.data.masking.tagging.features import Word, features, is_unknown, words
+from seatrial.data.masking.tagging.training import NAME, OTHER, PLACE, STREET, default_weights
+from seatrial.data.rules.domain import Class, ColumnRule, Mask
+
+_MASKED: Final = frozenset({NAME, STREET})
+_EAGERNESS: Final = 0.3  # of the largest weight: a name missed is worse than a word masked
+_MOST: Final = 4096  # words that are judged at once
+
+
+class Found(NamedTuple):
+    """A name or an address: where it is, in characters, and which of both."""
+
+    start: int
+    end: int
+    tag: int
+
+
+class Tagger:
+    """Tags texts.
+
+    Args:
+        weights: from `training.trained`; those of the product by default.
+    """
+
+    def __init__(self, weights: np.ndarray | None = None) -> None:
+        self._weights: Final = default_weights() if weights is None else weights
+        self._eager: Final = int(np.abs(self._weights).max() * _EAGERNESS)
+
+    def found(self, text: str) -> Iterator[Found]:
+        """Every name and address in `text`; neighbours of one kind are one."""
+        every = words(text)
+        for start in range(0, len(every), _MOST):
+            part = every[start : start + _MOST]
+            scores = self._weights[features(part)].sum(axis=1)
+            scores[:, NAME] += self._eager
+            tags = scores.argmax(axis=1).tolist()
+            _spread(text, part, tags)
+            yield from _joined(text, part, tags)
+
+
+def _spread(text: str, part: list[Word], tags: list[int]) -> None:
+    """What stands beside a name and is written like one belongs to it."""
+    for order in (range(1, len(part)), range(len(part) - 2, -1, -1)):
+        for index in order:
+            other = index - 1 if order.step > 0 else index + 1
+            if (
+                tags[other] == NAME
+                and tags[index] in {OTHER, PLACE}
+                and is_unknown(part[index].text)
+            ):
+                first, second = sorted((index, other))
+                if text[part[first].end : part[second].start] == " ":
+                    tags[index] = NAME
+
+
+def _joined(text: str, part: list[Word], tags: list[int]) -> Iterator[Found]:
+    index = 0
+    while index < len(part):
+        tag = tags[index]
+        behind = index + 1
+        while behind < len(part) and _goes_on(text, part, tags, behind, tag):
+            behind += 1
+        start, end = part[index].start, part[behind - 1].end
+        if tag in _MASKED and any(c.isalpha() for c in text[start:end]):
+            yield Found(start, end, tag)
+        index = behind
+
+
+def _goes_on(text: str, part: list[Word], tags: list[int], index: int, tag: int) -> bool:
+    between = text[part[index - 1].end : part[index].start]
+    return tags[index] == tag and "\n" not in between and "\0" not in between
+
+
+class TagFinder:
+    """The tagger as the text masker uses it: spans of bytes, and the pseudonyms of the tables."""
+
+    def __init__(self, tagger: Tagger, pseudonyms: Pseudonyms) -> None:
+        self._tagger = tagger
+        self._name = pseudonyms.name
+        street = ColumnRule(kind=Class.DIRECT, mask=Mask.STREET)
+        self._street = pseudonyms.text_mask(street, street.domain_in("", "street"))
+
+    def __call__(self, text: bytes) -> Iterable[Span]:
+        """Every name and address in `text`."""
+        shown = text.decode(errors="surrogateescape")
+        ascii_only = len(shown) == len(text)
+        for found in self._tagger.found(shown):
+            value = shown[found.start : found.end]
+            if found.tag == NAME and value.islower() and value in common_words():
+                continue
+            masked = self._street(value) if found.tag == STREET else self._name(value)
+            start = found.start if ascii_only else len(_bytes(shown[: found.start]))
+            yield Span(start, start + len(_bytes(value)), masked.encode(errors="replace"))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
