@@ -152,12 +152,13 @@ def test_a_stale_attempt_writes_nothing_and_begins_nothing(cell: Cell) -> None:
         old = await cell.claim()
         open_ = await old.arrive(_action("a"), Effect.IDEMPOTENT)
         await open_.begin()
-        await cell.claim()
-        with pytest.raises(AttemptStale):
-            await open_.settle(DONE, Body(content=b"late"))
         fresh = await old.arrive(_action("b"), Effect.IDEMPOTENT)
+        await cell.claim()
+        for late in (fresh.begin(), open_.settle(DONE, Body(content=b"late"))):
+            with pytest.raises(AttemptStale):
+                await late
         with pytest.raises(AttemptStale):
-            await fresh.begin()
+            await old.arrive(_action("c"), Effect.IDEMPOTENT)
 
     asyncio.run(scenario())
     (left,) = cell.database.read_now(lambda connection: store.rows(connection, "run_a"))
@@ -178,6 +179,9 @@ def test_an_attempt_that_cannot_write_its_record_stops_all_who_wait_in_it(cell: 
             await first.settle(DONE, Body(content=b"late"))
         for result in await asyncio.gather(*waiters, return_exceptions=True):
             assert isinstance(result, AttemptStale)
+        for late in (again.answer(), old.still(), old.arrive(_model(), Effect.READ)):
+            with pytest.raises(AttemptStale):
+                await late
 
     asyncio.run(scenario())
 

@@ -188,7 +188,11 @@ class Attempt:
             effect: by the release in hand.
             retry: the client says that it sends this again.
             shadowed: a shadow run may make this read itself.
+
+        Raises:
+            AttemptStale: another attempt has the run; or whatever kept a record from being written.
         """
+        self._refuse_broken()
         key = keys.scripted(call) if self._mode is Mode.SCRIPTED else keys.exact(call)
         arrival = self._book.receive(
             Arrival(kind=call.kind, effect=effect, key=key, retry=retry, shadowed=shadowed)
@@ -387,11 +391,15 @@ class Attempt:
         self._changed = asyncio.Event()
 
     async def _change(self, patience: float | None) -> None:
+        self._refuse_broken()
         waiter = asyncio.ensure_future(self._changed.wait())
         try:
             await asyncio.wait({waiter}, timeout=patience)
         finally:
             waiter.cancel()
+        self._refuse_broken()
+
+    def _refuse_broken(self) -> None:
         if self._broken is not None:
             raise self._broken
 
