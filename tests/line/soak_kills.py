@@ -30,7 +30,7 @@ _AGENT: Final = """
         raise RuntimeError("not here")
 
     def run(input, context):
-        time.sleep(0.4)
+        time.sleep(1.0)
         return {"release": context.release, "version": "{version}"}
     """
 _MOST: Final = 6  # rounds in which a point must be reached
@@ -50,6 +50,7 @@ class Kills:
         left: points at which one has yet to die; the first is armed.
         target: version that shall be active next.
         closures: digest by version.
+        armed: failpoints by process.
     """
 
     line: System
@@ -57,24 +58,23 @@ class Kills:
     left: list[str] = field(default_factory=list)
     target: str = "1"
     closures: dict[str, str] = field(default_factory=dict)
+    armed: dict[str, str] = field(default_factory=dict)
     deaths: int = 0
 
-    async def die_at(
-        self, victims: Sequence[Process], names: Sequence[str], provoke: Provoke
-    ) -> None:
+    async def die_at(self, victims: Sequence[Process], names: Sequence[str]) -> None:
         """Let one of `victims` die at each of `names`, and find everything whole each time."""
         self.victims, self.left = [*victims], [*names]
         if not names:
             return
         for each in self.victims:
             each.kill()
-            each.start(f"{self.left[0]}=kill")
+            self._start(each)
         watching = asyncio.create_task(self._watch())
         rounds = 0
         try:
             while self.left:
                 before = len(self.left)
-                provoking = asyncio.ensure_future(provoke(self))
+                provoking = asyncio.ensure_future(_provoke(self.left[0])(self))
                 await asyncio.wait({watching, provoking}, return_when=asyncio.FIRST_COMPLETED)
                 if watching.done():
                     watching.result()
@@ -85,9 +85,14 @@ class Kills:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
         for each in self.victims:
-            each.kill()
-            each.start()
+            if self.armed[each.name]:
+                each.kill()
+                self._start(each)
         await self.line.until_ready(*self.victims)
+
+    def _start(self, process: Process) -> None:
+        self.armed[process.name] = f"{self.left[0]}=kill" if self.left else ""
+        process.start(self.armed[process.name])
 
     async def to_and_fro(self) -> None:
         """One switch to the other closure, whatever dies meanwhile."""
@@ -146,7 +151,7 @@ class Kills:
                 self.deaths += 1
                 if self.left:
                     self.left.pop(0)
-                each.start(f"{self.left[0]}=kill" if self.left else "")
+                self._start(each)
                 await self._legal()
             await asyncio.sleep(0.01)
 
@@ -281,13 +286,14 @@ async def _killed(loops: int, shape: Shape, chance: random.Random) -> Mapping[st
         load = Load(system=line, cells=_CELLS, callers=4, patient=True)
         async with load.going():
             for _ in range(loops):
-                for process, names in _plan(line, chance):
-                    by_way: dict[Provoke, list[str]] = {}
-                    for name in names:
-                        by_way.setdefault(_provoke(name), []).append(name)
-                    for way, some in by_way.items():
-                        _let_wait(line, 1.0 if way is _overdue else 120.0)
-                        await kills.die_at(process, some, way)
+                for processes, names in _plan(line, chance):
+                    late = [name for name in names if _provoke(name) is _overdue]
+                    await kills.die_at(processes, [name for name in names if name not in late])
+                    if late:
+                        _let_wait(line, 1.0)
+                        await kills.die_at(processes, late)
+                        _let_wait(line, 120.0)
+                        await _anew(line, processes)
                 await kills.to_and_fro()
         load.check()
         codes = [each.end() for each in line.processes]
@@ -306,6 +312,13 @@ async def _killed(loops: int, shape: Shape, chance: random.Random) -> Mapping[st
 def _let_wait(line: System, seconds: float) -> None:
     for each in line.controls:
         each.tables["control"]["prepare_seconds"] = seconds
+
+
+async def _anew(line: System, processes: Sequence[Process]) -> None:
+    for each in processes:
+        each.kill()
+        each.start()
+    await line.until_ready(*processes)
 
 
 def _plan(line: System, chance: random.Random) -> list[tuple[list[Process], list[str]]]:

@@ -86,7 +86,7 @@ def _soak(database: str, cells: int) -> Soak:
         ),
         run=lambda loops: switched(loops, shape),
         full=200,
-        short=4,
+        short=2,
     )
 
 

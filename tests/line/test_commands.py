@@ -1,5 +1,6 @@
 """The line by its commands: from nothing to production and back, and through every death."""
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,11 @@ from tests.line.processes import wait_until
 
 _PRODUCTION = ("--env", "production", "--json")
 pytestmark = pytest.mark.timeout(600)
+
+
+def _control_port(here: Place) -> str:
+    access = json.loads((here.state / "access.json").read_text())
+    return str(access["control"]["url"].rpartition(":")[2])
 
 
 @pytest.fixture
@@ -92,6 +98,11 @@ def test_what_dies_is_started_again_and_what_is_in_the_way_is_named(here: Place)
 
     here.done("init", ".", "--no-input")
     here.done("up", "--detach", "--port", "0")
+    port = _control_port(here)
+    with place("other") as other:
+        said = other.call("up", "--port", port)
+        assert said.code != 0
+        assert port in said.err, said  # though a control answers there: it is another's
     second = here.call("up")
     assert (second.code, "folder_in_use" in second.err) == (Exit.CONFLICT, True), second
     assert here.call("up", "--detach").code == Exit.CONFLICT

@@ -24,38 +24,33 @@ pytestmark = pytest.mark.timeout(600)
 
 _LOOKS: Final = 8  # at a cell that has heard what was edited
 _READ: Final = (
-    "SELECT document, proposal FROM switch_generation "
-    "WHERE environment = 'production' AND generation = ?"
+    "SELECT document FROM switch_generation WHERE environment = 'production' AND generation = ?"
 )
 _WRITE: Final = {
     name: f"UPDATE switch_generation SET {name} = ? "  # noqa: S608 - names of ours
     "WHERE environment = 'production' AND generation = 2"
-    for name in ("document", "closure", "state", "commit_envelope", "proposal")
+    for name in ("document", "closure", "state", "commit_envelope")
 }
 Edit = Callable[[sqlite3.Connection, Path], None]
 
 
 def _closure_swapped(rows: sqlite3.Connection, _folder: Path) -> None:
     """The release that was live before, under the name of the new one."""
-    ((old, _),) = rows.execute(_READ, (1,))
-    ((new, _),) = rows.execute(_READ, (2,))
+    ((old,),) = rows.execute(_READ, (1,))
+    ((new,),) = rows.execute(_READ, (2,))
     document = json.loads(new)
     document["agents"]["support"]["release"] = json.loads(old)["agents"]["support"]["release"]
     rows.execute(_WRITE["document"], (json.dumps(document),))
     rows.execute(_WRITE["closure"], (str(Closure.read(document).digest),))
 
 
-def _committed_by_hand(rows: sqlite3.Connection, _folder: Path) -> None:
+def _commit_forged(rows: sqlite3.Connection, _folder: Path) -> None:
     rows.execute(_WRITE["state"], ("committed",))
     rows.execute(
         "UPDATE switch_environment SET current = 2, proposed = NULL "
         "WHERE environment = 'production'"
     )
-
-
-def _commit_forged(rows: sqlite3.Connection, folder: Path) -> None:
-    _committed_by_hand(rows, folder)
-    ((document, _),) = rows.execute(_READ, (2,))
+    ((document,),) = rows.execute(_READ, (2,))
     commit = Commit(
         environment="production",
         generation=2,
@@ -72,16 +67,6 @@ def _evidence_altered(rows: sqlite3.Connection, _folder: Path) -> None:
     for digest, envelope in rows.execute("SELECT digest, envelope FROM switch_evidence").fetchall():
         altered = _changed(envelope, envelope.index('"payload"') + 60)
         rows.execute("UPDATE switch_evidence SET envelope = ? WHERE digest = ?", (altered, digest))
-
-
-def _evidence_gone(rows: sqlite3.Connection, _folder: Path) -> None:
-    rows.execute("DELETE FROM switch_evidence")
-
-
-def _proposal_altered(rows: sqlite3.Connection, _folder: Path) -> None:
-    ((_, envelope),) = rows.execute(_READ, (2,))
-    altered = _changed(envelope, envelope.index('"payload"') + 90)
-    rows.execute(_WRITE["proposal"], (altered,))
 
 
 def _keyring_forged(rows: sqlite3.Connection, _folder: Path) -> None:
@@ -110,11 +95,8 @@ EDITS: Final[tuple[Edit, ...]] = (
     _blobs_altered,
     _release_altered,
     _keyring_forged,
-    _evidence_gone,
     _evidence_altered,
-    _proposal_altered,
     _closure_swapped,
-    _committed_by_hand,
     _commit_forged,
 )
 

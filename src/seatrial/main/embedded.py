@@ -299,17 +299,20 @@ async def serving(client: HttpClient, child: Child, port: int, patience: float =
         failure = _trouble(child)
         with contextlib.suppress(*_NOT_YET):
             async with client.send(request) as response:
-                if response.status == 200:
-                    return
+                if response.status == 200 and child.listens:
+                    return  # else somebody else answers at this port
         await clock.sleep(_GLANCE)
     raise failure or StartTimedOut(what=child.name, seconds=patience)
 
 
 def _trouble(child: Child) -> ProcessFailed | None:
-    """Why `child` does not run now, if that may pass; raises it if it will not."""
-    if child.status is None:
+    """Why `child` does not serve, if that may pass; raises it if it will not.
+
+    A death counts though it was started again since: nobody may have looked in between.
+    """
+    failure = child.failure() if child.status is not None else child.died
+    if failure is None or (child.status is None and child.listens):
         return None
-    failure = child.failure()
     if f"error {DatabaseInUse.code}:" not in failure.message:
         raise failure
     return failure

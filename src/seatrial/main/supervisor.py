@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from seatrial.kit.errors import Failed
+from seatrial.main.process import ADDRESS
 
 _LOG: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 0.2
@@ -46,6 +47,7 @@ class Child:
         log: where its standard error goes.
         environment: its environment, written out.
         restarts: times it was started again.
+        died: what to say of its last death; None while it has not died.
     """
 
     name: str
@@ -53,9 +55,11 @@ class Child:
     log: Path
     environment: dict[str, str]
     restarts: int = 0
+    died: ProcessFailed | None = None
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _leash: int = field(default=-1, repr=False)
     _wanted: bool = field(default=False, repr=False)
+    _noted: int = field(default=0, repr=False)
     _keeper: asyncio.Task[None] | None = field(default=None, repr=False)
 
     async def start(self) -> None:
@@ -73,6 +77,11 @@ class Child:
     def status(self) -> int | None:
         """Its exit code, if it is not running."""
         return self._process.returncode if self._process else None
+
+    @property
+    def listens(self) -> bool:
+        """Whether it has written down where it listens, in this life: who answers there is it."""
+        return self._note() != self._noted
 
     def failure(self) -> ProcessFailed:
         """What to say of a child that ended before it served."""
@@ -100,6 +109,7 @@ class Child:
 
     async def _spawn(self) -> None:
         self._let_go()
+        self._noted = self._note()
         ours, self._leash = os.pipe()
         try:
             with self.log.open("ab") as log:
@@ -126,6 +136,7 @@ class Child:
         while self._wanted and self._process is not None:
             began = loop.time()
             await self._process.wait()
+            self.died = self.failure()
             if loop.time() - began > _STEADY:
                 pause = _FIRST_PAUSE
             await asyncio.sleep(pause)
@@ -140,6 +151,12 @@ class Child:
         if self._leash >= 0:
             os.close(self._leash)
             self._leash = -1
+
+    def _note(self) -> int:
+        try:
+            return (self.log.parent / ADDRESS).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _last_line(self) -> str:
         try:
