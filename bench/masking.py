@@ -158,7 +158,7 @@ def texts() -> Iterator[Work]:
                 for name, rule in rules.items()
                 for form in renderings(every, rule, rule.domain_in("t", name), of[name], days=9)
             )
-            masker.masked(said, dossier)
+            masker.masked(said, [dossier])
         return SIZE // 1000
 
     yield work

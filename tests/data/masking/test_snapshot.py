@@ -4,9 +4,12 @@ import base64
 import csv
 import io
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -230,3 +233,57 @@ CELLS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 def test_csv_is_written_so_that_it_reads_back(rows: list[tuple[str, str]]) -> None:
     text = tables._as_csv([[a for a, _ in rows], [b for _, b in rows]]).decode()
     assert [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))] == rows
+
+
+def test_a_sealed_run_that_fails_leaves_nothing_of_what_it_knew(tmp_path: Path) -> None:
+    source = people(tmp_path / "source", notes=["Mia Li"])
+    write_lines(source / "people.jsonl", [{**person(0), "born": "soon"}])
+    with pytest.raises(MaskUnfit):
+        masked(source, rules(), tmp_path / "snapshot", mode=Mode.SEALED)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_every_person_that_a_record_names_is_masked_in_its_text(tmp_path: Path) -> None:
+    source = people(tmp_path / "source")
+    both = ["mia_li_3668", "noah_brandt_7001"]
+    write_lines(source / "notes.jsonl", [{"person": both, "text": "Mia Li met Noah Brandt"}])
+    masked(source, rules(), tmp_path / "snapshot")
+    text = records(tmp_path / "snapshot", "notes")[0]["text"]
+    assert not {"Mia", "Li", "Noah", "Brandt"} & set(text.split())
+    assert verified(source, rules(), tmp_path / "snapshot").findings == ()
+
+
+def test_parquet_keeps_its_types_lists_and_objects(tmp_path: Path) -> None:
+    made = pa.table(
+        {
+            "id": pa.array([7, 8], pa.int32()),
+            "born": pa.array([date(1990, 4, 5), None], pa.date32()),
+            "mails": pa.array([["a@x.test", "b@x.test"], []], pa.list_(pa.string())),
+            "home": pa.array([{"zip": "78750"}, {"zip": None}], pa.struct([("zip", pa.string())])),
+            "secret_note": pa.array(["x", "y"]),
+        }
+    )
+    (tmp_path / "source").mkdir()
+    pq.write_table(made, tmp_path / "source" / "t.parquet")
+    of = rules("""
+name = "parquet"
+[gates]
+k = 1
+[tables.t]
+person = "id"
+[tables.t.columns]
+id = { class = "direct", as = "id", domain = "p" }
+born = { class = "direct", as = "date" }
+mails = { class = "direct", as = "email" }
+"home.zip" = { class = "quasi", as = "zip" }
+""")
+    manifest = masked(tmp_path / "source", of, tmp_path / "snapshot")
+    shown = pq.read_table(tmp_path / "snapshot" / "tables" / "t.parquet")
+    assert shown.schema == made.schema.remove(4)
+    assert manifest.tables["t"].dropped == ("secret_note",)
+    first, second = shown.to_pylist()
+    assert first["born"] < date(1990, 4, 5)
+    assert first["home"] == {"zip": "78700"}
+    assert len(first["mails"]) == 2
+    assert second["born"] is None
+    assert verified(tmp_path / "source", of, tmp_path / "snapshot").findings == ()

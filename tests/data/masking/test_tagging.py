@@ -11,7 +11,6 @@ import pytest
 
 from seatrial.data.domain import DetectorMissing
 from seatrial.data.masking import pools
-from seatrial.data.masking.dossiers import Dossier
 from seatrial.data.masking.pseudonyms import Pseudonyms
 from seatrial.data.masking.tagging import presidio
 from seatrial.data.masking.tagging.presidio import PresidioFinder
@@ -103,7 +102,7 @@ def test_most_names_of_foreign_sentences_are_found() -> None:
 def test_who_is_in_no_record_is_masked_as_the_tables_would() -> None:
     texts = TextMasker(None, [TagFinder(Tagger(default_weights()), EVERY)])
     text = "I spoke with Olga Lindqvist, who moved to 12 Harbour Road. “Yes”, said Olga Lindqvist."
-    (masked,) = texts.masked([text], Dossier(()))
+    (masked,) = texts.masked([text], [])
     assert "Olga" not in masked
     assert "Lindqvist" not in masked
     assert "Harbour" not in masked
@@ -128,4 +127,4 @@ class _Engine:
 
 def test_what_an_outside_detector_finds_gets_our_pseudonym() -> None:
     texts = TextMasker(None, [PresidioFinder(EVERY, _Engine())])
-    assert texts.masked(["é: Olga!"], Dossier(())) == [f"é: {EVERY.name('Olga')}!"]
+    assert texts.masked(["é: Olga!"], []) == [f"é: {EVERY.name('Olga')}!"]

@@ -54,7 +54,7 @@ STREET = in_table(Mask.STREET, "975 Sunset Drive")
 
 
 def masked(text: str, of: Dossier = MIA) -> str:
-    return TEXTS.masked([text], of)[0]
+    return TEXTS.masked([text], [of])[0]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_name_that_is_a_common_word_counts_only_as_a_name() -> None:
 
 
 def test_texts_of_one_record_do_not_run_into_each_other() -> None:
-    shown = TEXTS.masked(["mia_li", "3668", "", "Mia\0Li"], MIA)
+    shown = TEXTS.masked(["mia_li", "3668", "", "Mia\0Li"], [MIA])
     assert shown[:3] == [f"{GIVEN.lower()}_{FAMILY.lower()}", "3668", ""]
     assert shown[3] == f"{GIVEN} {FAMILY}"
 
@@ -192,3 +192,17 @@ def test_an_escaped_value_beyond_ascii_is_found(escape: object) -> None:
     assert callable(escape)
     jose = dossier((Mask.NAME, "José Núñez"))
     assert "ez" not in masked(f"[{escape('José Núñez')}]", jose).lower().replace("\\u00", "")
+
+
+def test_in_a_script_without_blanks_a_name_is_found_between_other_words() -> None:
+    yamada = dossier((Mask.NAME, "山田太郎"))
+    shown = masked("私は山田太郎です。", yamada)
+    assert "山田" not in shown
+    assert shown.startswith("私は")
+    assert shown.endswith("です。")
+
+
+def test_a_text_of_two_people_is_searched_for_both() -> None:
+    noah = dossier((Mask.GIVEN_NAME, "Noah"))
+    (shown,) = TEXTS.masked(["Mia wrote to Noah"], [MIA, noah])
+    assert shown == f"{GIVEN} wrote to {in_table(Mask.GIVEN_NAME, 'Noah')}"

@@ -21,6 +21,7 @@ from seatrial.data.masking.renderings import Rendering
 _GAP: Final = bytes(5)  # bytes between two letters that keep these from being one value
 _ESCAPE: Final = re.compile(rb"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\[nrtbf]")
 
+_NO_BLANKS: Final = 0xE3  # first byte of kana, ideographs, Hangul: their words stand in a row
 _BEYOND: Final = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
@@ -73,6 +74,8 @@ class Squeezed:
         if start == 0 or not self.wordy[start - 1]:
             return True
         before, here = self.text[start - 1], self.text[start]
+        if here >= _NO_BLANKS:
+            return True
         return _is_digit(before) != _is_digit(here) or (_is_upper(here) and _is_small(before))
 
     def ends_at(self, end: int) -> bool:
@@ -80,6 +83,8 @@ class Squeezed:
         if end >= len(self.text) or not self.wordy[end]:
             return True
         last, after = self.text[end - 1], self.text[end]
+        if after >= _NO_BLANKS:
+            return True
         return _is_digit(last) != _is_digit(after) or (_is_upper(after) and _is_small(last))
 
 

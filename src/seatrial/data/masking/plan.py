@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 from seatrial.data.masking import dates
@@ -253,6 +254,8 @@ def _shifted(value: Value, days: int) -> Value:
         return value
     if isinstance(value, str):
         return dates.shifted(value, days)
+    if isinstance(value, date):  # of Parquet; a datetime is one too
+        return dates.earlier(value, days)
     raise Unfit("it is no text with a date")
 
 

@@ -19,13 +19,16 @@ from seatrial.data.rules.domain import Class, Mask, Rules
 from seatrial.data.rules.tree import Node, Value, tree, values_at
 from seatrial.data.sources.batches import Batch
 
-_NOBODY: Final = ""
+NOBODY: Final[tuple[str, ...]] = ()
 _CHANCES: Final = 1 << 32
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _MOST_KEPT: Final = 1 << 17  # people whose shift of dates is kept at hand
 
 People = Callable[[Iterable[str]], Mapping[str, Dossier]]
 """What is known of some people, by their keys."""
+
+Persons = list[tuple[str, ...]]
+"""Of each record the keys of the people it speaks of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,25 +103,27 @@ class TableMasker:
         csv.writer(text, lineterminator="\n").writerow(self.shown)
         return text.getvalue().encode()
 
-    def persons(self, batch: Batch) -> list[str]:
-        """The key of whom each record speaks, empty where it names nobody.
+    def persons(self, batch: Batch) -> Persons:
+        """The keys of whom each record speaks; the first is the one by whom its dates move.
 
         Raises:
             PersonMissing: it must name somebody, and does not.
         """
         paths = self._rules.person
         if not paths:
-            return [_NOBODY] * batch.count
-        if batch.columns is not None and paths[0] in self._names:
+            return [NOBODY] * batch.count
+        if batch.columns is not None and len(paths) == 1 and paths[0] in self._names:
             column = batch.columns[self._names.index(paths[0])]
-            found = [v.strip() if type(v) is str else _key(v) for v in column]
+            found = [(key,) if (key := _key(value)) else NOBODY for value in column]
         else:
             found = [
-                next((_key(v) for path in paths for v in values_at(row, path) if _key(v)), _NOBODY)
+                tuple(
+                    dict.fromkeys(filter(None, (_key(v) for p in paths for v in values_at(row, p))))
+                )
                 for row in batch.rows(self._names)
             ]
-        if not self._rules.person_optional and _NOBODY in found:
-            place = f"record {batch.first + found.index(_NOBODY)}"
+        if not self._rules.person_optional and NOBODY in found:
+            place = f"record {batch.first + found.index(NOBODY)}"
             raise PersonMissing(table=self._name, place=place, path=paths[0])
         return found
 
@@ -129,11 +134,11 @@ class TableMasker:
             MaskUnfit: a value is not of the kind that its rule says.
             PersonMissing: see `persons`.
         """
-        persons = self.persons(batch) if self._needs_person else [_NOBODY] * batch.count
+        persons = self.persons(batch) if self._needs_person else [NOBODY] * batch.count
         kept: list[int] | None = None
         offset = batch.offset
         if self._share < 1 and self._rules.person:
-            kept = [index for index, person in enumerate(persons) if self.is_chosen(person)]
+            kept = [index for index, of in enumerate(persons) if self.is_chosen(of)]
             batch, persons = batch.only(kept), [persons[index] for index in kept]
         dropped: set[str] = set()
         columns: list[Any] | None = None
@@ -152,14 +157,12 @@ class TableMasker:
             offset=offset,
         )
 
-    def is_chosen(self, person: str) -> bool:
-        """Whether the subset has `person`: by key, so that it is the same in every table."""
-        if person == _NOBODY or self._share >= 1:
-            return True
-        chance = self._pseudonyms.domain("subset").number(person) % _CHANCES
-        return chance < self._share * _CHANCES
+    def is_chosen(self, persons: tuple[str, ...]) -> bool:
+        """Whether the subset has all of `persons`: by key, the same in every table."""
+        chance = self._pseudonyms.domain("subset").number
+        return all(chance(one) % _CHANCES < self._share * _CHANCES for one in persons)
 
-    def _nested(self, batch: Batch, persons: list[str], people: People, dropped: set[str]) -> bytes:
+    def _nested(self, batch: Batch, persons: Persons, people: People, dropped: set[str]) -> bytes:
         names = tuple(batch.records[0]) if batch.records else ()
         if self._node.names is None and set(map(tuple, batch.records or ())) == {names}:
             # All have the same members: column by column is twice as fast.
@@ -170,7 +173,7 @@ class TableMasker:
             return self._written(layout, shown, batch)
         works, masked = [], []
         for index, record in enumerate(batch.records or ()):
-            work = Work(days=self._shifts[persons[index]], dropped=dropped)
+            work = Work(days=self._shifts[_first(persons[index])], dropped=dropped)
             try:
                 masked.append(self._plan.record(record, work))
             except ColumnUnfit as error:
@@ -198,7 +201,7 @@ class TableMasker:
         return found
 
     def _flat(
-        self, layout: "_Layout", batch: Batch, persons: list[str], people: People, dropped: set[str]
+        self, layout: "_Layout", batch: Batch, persons: Persons, people: People, dropped: set[str]
     ) -> list[Any]:
         columns: list[Any] = []
         works: list[Work] | None = None
@@ -213,11 +216,11 @@ class TableMasker:
             elif node.rule is not None and node.rule.kind is Class.KEEP and kinds <= _SCALARS:
                 columns.append(values)
             elif node.rule is not None and node.rule.mask is Mask.DATE:
-                days = days or [self._shifts[person] for person in persons]
+                days = days or [self._shifts[_first(of)] for of in persons]
                 columns.append(self._shifted(act, values, days, batch.first, dropped))
             else:
                 works = works or [
-                    Work(days=self._shifts[person], dropped=dropped) for person in persons
+                    Work(days=self._shifts[_first(of)], dropped=dropped) for of in persons
                 ]
                 columns.append(self._each(act, values, works, batch.first))
         if works is not None:
@@ -258,12 +261,13 @@ class TableMasker:
             raise self._unfit(error, first + index) from None
         return masked
 
-    def _place_texts(self, works: list[Work], persons: list[str], people: People) -> None:
+    def _place_texts(self, works: list[Work], persons: Persons, people: People) -> None:
         waiting = [index for index, work in enumerate(works) if work.texts]
-        known = people({persons[index] for index in waiting}) if waiting else {}
+        known = people({one for index in waiting for one in persons[index]}) if waiting else {}
         for index in waiting:
             work = works[index]
-            work.place(self._texts.masked(work.texts, known.get(persons[index], NOTHING)))
+            of = [known[person] for person in persons[index] if person in known]
+            work.place(self._texts.masked(work.texts, of))
         for work in works:
             if work.wholes and not work.texts:
                 work.place([])
@@ -315,10 +319,6 @@ class _Shifts(dict[str, int]):
         return days
 
 
-NOTHING: Final = Dossier(())
-"""What is known of nobody."""
-
-
 def _as_csv(columns: list[Any]) -> bytes:
     """The lines of a CSV file; three times as fast where nothing needs a quote."""
     plain = len(columns) > 1 and all(set(map(type, column)) == {str} for column in columns)
@@ -336,8 +336,14 @@ def _needs_quotes(text: str) -> bool:
     return "," in text or '"' in text or "\n" in text or "\r" in text
 
 
+def _first(persons: tuple[str, ...]) -> str:
+    return persons[0] if persons else ""
+
+
 def _key(value: object) -> str:
-    return "" if value is None else str(value).strip()
+    if type(value) is str:
+        return value.strip()
+    return "" if value is None else str(value)
 
 
 def identified(node: Node) -> bool:

@@ -33,30 +33,31 @@ class TextMasker:
         self._patterns = patterns
         self._finders = finders
 
-    def masked(self, texts: Sequence[str], dossier: Dossier) -> list[str]:
-        """`texts`, which belong to the person of `dossier`, masked."""
+    def masked(self, texts: Sequence[str], dossiers: Sequence[Dossier]) -> list[str]:
+        """`texts`, which speak of the people of `dossiers`, masked."""
         if not texts:
             return []
         joined = _BETWEEN.join(text.replace(_BETWEEN, " ") for text in texts)
-        return self._masked(joined, dossier, depth=0).split(_BETWEEN)
+        return self._masked(joined, dossiers, depth=0).split(_BETWEEN)
 
-    def _masked(self, joined: str, dossier: Dossier, depth: int) -> str:
+    def _masked(self, joined: str, dossiers: Sequence[Dossier], depth: int) -> str:
         text = cleaned(joined).encode(errors="surrogatepass")
-        spans = list(dossier.spans(Squeezed(text)))
+        squeezed = Squeezed(text)
+        spans = [span for dossier in dossiers for span in dossier.spans(squeezed)]
         if self._patterns is not None:
             spans.extend(self._patterns.spans(text))
         if depth < _DEEPEST:
-            spans.extend(self._encoded(text, dossier, depth))
+            spans.extend(self._encoded(text, dossiers, depth))
         for finder in self._finders:
             spans.extend(finder(text))
         return replaced(text, spans).decode(errors="surrogatepass")
 
-    def _encoded(self, text: bytes, dossier: Dossier, depth: int) -> Iterable[Span]:
+    def _encoded(self, text: bytes, dossiers: Sequence[Dossier], depth: int) -> Iterable[Span]:
         """Base 64 whose content must be masked, encoded anew."""
         for hit in _ENCODED.finditer(text):
             inner = _decoded(hit[0])
             if inner is not None:
-                masked = self._masked(inner, dossier, depth + 1)
+                masked = self._masked(inner, dossiers, depth + 1)
                 if masked != inner:
                     yield Span(hit.start(), hit.end(), base64.b64encode(masked.encode()))
 

@@ -36,7 +36,7 @@ class Draft:
 
     def __init__(self, path: Path, begun: Progress, *, resume: bool) -> None:
         self.path: Final = path
-        self.partial: Final = path.with_name(path.name + ".partial")
+        self.partial: Final = partial_of(path)
         self.progress = begun
         if path.exists():
             raise SnapshotExists(path=str(path))
@@ -80,6 +80,11 @@ class Draft:
             if getattr(earlier, name) != getattr(begun, name):
                 raise SnapshotDiffers(path=str(self.partial), reason=reason)
         return earlier
+
+
+def partial_of(path: Path) -> Path:
+    """Where a snapshot that is to be at `path` is made."""
+    return path.with_name(path.name + ".partial")
 
 
 class LinesOut:

@@ -26,6 +26,7 @@ _CODED: Final = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u[0-9A-Fa-f]{4}")
 _JOINED: Final = re.compile(r"[\w.@-]+")
 _JOINING: Final = re.compile(r"[_@.\d]")
 _DEEPEST: Final = 2
+_NO_BLANKS: Final = "\u3000"  # from here on: scripts that write no blanks between words
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?!\d)")
 _SLASHED: Final = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})\Z")
 _MONTHS: Final = (
@@ -130,6 +131,10 @@ def needle(value: str, mask: str) -> Needle | None:
     small = squeezed(value)
     if len(small) < 2:
         return None
+    if any(c >= _NO_BLANKS for c in small):
+        return Needle(
+            exact=value, words=frozenset(), runs=frozenset({small}), name=False, common=False
+        )
     if mask in {"given_name", "family_name", "name"}:
         words = frozenset(plain(w) for w in _TOKEN.findall(value) if len(w) > 1 and w.isalpha())
         return Needle(exact=value, words=words, runs=frozenset(), name=True, common=False)

@@ -23,7 +23,7 @@ def masked_canaries(
     patterns = Patterns(pseudonyms) if rules.text.patterns else None
     texts = TextMasker(patterns, finders)
     shown = [
-        texts.masked([canary.text], _dossier(rules, canary, pseudonyms))[0]
+        texts.masked([canary.text], [_dossier(rules, canary, pseudonyms)])[0]
         for canary in planted(digest, _EACH)
     ]
     return orjson.dumps({"each": _EACH, "texts": shown})

@@ -1,9 +1,10 @@
 """Masks a source into a snapshot: survey, tables in turn, manifest; a run that died goes on."""
 
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,7 +12,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from seatrial.data.domain import MaskingKeyExposed, MaskUnfit
+from seatrial.data.domain import (
+    MaskingKeyExposed,
+    MaskUnfit,
+    SnapshotExists,
+    SnapshotUnfinished,
+)
 from seatrial.data.masking import pools
 from seatrial.data.masking.patterns import Patterns
 from seatrial.data.masking.pseudonyms import Pseudonyms
@@ -33,7 +39,14 @@ from seatrial.data.snapshots.domain import (
     TableEntry,
     TableProgress,
 )
-from seatrial.data.snapshots.writing import Draft, LinesOut, ParquetOut, digest_of, write_numbers
+from seatrial.data.snapshots.writing import (
+    Draft,
+    LinesOut,
+    ParquetOut,
+    digest_of,
+    partial_of,
+    write_numbers,
+)
 from seatrial.data.sources.batches import Batch, Table
 from seatrial.data.sources.opening import Source
 from seatrial.data.sources.parquet import ParquetFile
@@ -81,7 +94,7 @@ def mask(order: Order, told: Told = lambda _what, _table, _records: None) -> Man
         MaskUnfit, PersonMissing: a record is not what the rules say.
     """
     source, rules = Source(order.source), order.rules
-    with ExitStack() as held:
+    with ExitStack() as held, _clean(order):
         held.callback(source.close)
         tables = {name: source.table(name, rules) for name in rules.tables}
         begun = Progress(
@@ -108,6 +121,19 @@ def mask(order: Order, told: Told = lambda _what, _table, _records: None) -> Man
     )
     draft.finish(manifest)
     return manifest
+
+
+@contextmanager
+def _clean(order: Order) -> Iterator[None]:
+    """A sealed run that fails cannot go on, and must not leave what it knew."""
+    try:
+        yield
+    except (SnapshotExists, SnapshotUnfinished):
+        raise  # another run's
+    except BaseException:
+        if order.mode is Mode.SEALED:
+            shutil.rmtree(partial_of(order.path), ignore_errors=True)
+        raise
 
 
 def _plant(order: Order, draft: Draft, digest: str) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -12,10 +13,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    column,
     func,
     insert,
     inspect,
     select,
+    table,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -62,11 +65,11 @@ class Target:
                 for name, (declared, _) in tables.items()
             }
             order = MetaData()
-            for table in made.values():
-                table.to_metadata(order)
+            for one in made.values():
+                one.to_metadata(order)
             # Parents before children, as far as the target declares them.
-            names = [table.name for table in order.sorted_tables] or list(made)
-            return {name: _inserted(connection, made[name], tables[name][1]) for name in names}
+            names = [one.name for one in order.sorted_tables]
+            return {name: _inserted(connection, name, *tables[name]) for name in names}
 
         return self._database.alter_now(use_case)
 
@@ -80,29 +83,39 @@ class Target:
         if not inspect(connection).has_table(name):
             columns = [
                 Column(
-                    column,
+                    one,
                     _SQL.get(str(of["type"]).upper(), Text)(),
                     primary_key=bool(of.get("key")),
                     nullable=bool(of.get("nullable", True)),
                 )
-                for column, of in declared.items()
+                for one, of in declared.items()
             ]
             made = Table(name, MetaData(), *columns)
             made.create(connection)
             return made
-        table = Table(name, MetaData(), autoload_with=connection)
-        if lacking := declared.keys() - {column.name for column in table.columns}:
+        found = Table(name, MetaData(), autoload_with=connection)
+        if lacking := declared.keys() - {one.name for one in found.columns}:
             raise LoadRefused(
                 target=str(self._database), reason=f"{name} lacks the column {min(lacking)!r}"
             )
-        if connection.execute(select(func.count()).select_from(table)).scalar_one():
+        if connection.execute(select(func.count()).select_from(found)).scalar_one():
             raise LoadRefused(target=str(self._database), reason=f"{name} holds rows already")
-        return table
+        return found
 
 
-def _inserted(connection: Connection, table: Table, batches: Rows) -> int:
-    count = 0
+def _inserted(
+    connection: Connection, name: str, declared: dict[str, dict[str, Any]], batches: Rows
+) -> int:
+    # Without types: the database itself reads dates and numbers from their text.
+    into, count = table(name, *(column(one) for one in declared)), 0
     for rows in batches():
-        connection.execute(insert(table), rows)
+        connection.execute(insert(into), [_plain(row) for row in rows])
         count += len(rows)
     return count
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+        for name, value in row.items()
+    }
