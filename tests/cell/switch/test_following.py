@@ -166,7 +166,10 @@ async def test_from_a_token_file_to_a_release_in_force_and_back(
             figures = await cell.figures()
             assert (figures.behind, figures.trouble, figures.enrolled) == (0, "", True)
             assert figures.control_seconds is not None
-            assert cell.flips == [0, 1, 2]
+            await until(lambda: cell.flips[-1] == 2)  # told of levels; it may have missed the first
+            assert cell.flips in ([0, 1, 2], [0, 2])
+            # What was in force before stays warm, so that going back waits for nothing.
+            await until(lambda: cell.warmer.kept == {ONE.name, TWO.name})
             found = await ready.write(lambda connection: admitted(connection, "support"))
             assert found.release == TWO.name
 

@@ -75,13 +75,14 @@ class Mirror:
     async def _look(self) -> None:
         marks = await self._database.read(store.marks)
         if marks != self._marks:
-            generation, closures = await self._database.read(_named)
+            generation, closures, before = await self._database.read(_named)
             self._marks, self._closures, self._not_before = marks, closures, 0.0
             if generation != self._told:
                 now = await self._database.read(current)
                 self._told = now.generation
                 self._on_flip(now)
-            await self._preparer.keep(closures)
+            # What was in force just before stays warm where it is: going back waits for nothing.
+            await self._preparer.keep((*closures, *before))
         wanted = {active.release for each in self._closures for active in each.agents.values()}
         idle = self._warming is None or self._warming.done()
         if idle and wanted - self._preparer.ready and self._clock.steady() >= self._not_before:
@@ -103,8 +104,9 @@ class Mirror:
                     _LOG.exception("%s is not warm here", active.name)
 
 
-def _named(connection: Connection) -> tuple[int, tuple[Closure, ...]]:
-    """The generation in force, and the closures that hosts are kept for."""
+def _named(connection: Connection) -> tuple[int, tuple[Closure, ...], tuple[Closure, ...]]:
+    """The generation in force, the closures that hosts are made ready for, and the one before."""
     ready = store.prepared(connection)
     now = current(connection)
-    return now.generation, (now.closure, *((ready.closure,) if ready is not None else ()))
+    before = tuple(store.last_lived(connection, 2)[1:])
+    return now.generation, (now.closure, *((ready.closure,) if ready is not None else ())), before
