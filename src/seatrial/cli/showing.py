@@ -38,7 +38,9 @@ def gates(rows: Iterable[GateRow]) -> str:
 def _to_sign(row: GateRow) -> GateRow:
     if row.gate != SIGNATURE or row.standing == "met":
         return row
-    return row.model_copy(update={"standing": "to sign", "remedy": "Yours comes with the order."})
+    barred = "other than" in row.reason
+    said = "The author's own does not count." if barred else "Yours comes with the order."
+    return row.model_copy(update={"standing": "to sign", "remedy": said})
 
 
 def changes(plan: Plan) -> str:

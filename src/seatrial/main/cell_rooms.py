@@ -26,12 +26,13 @@ from seatrial.cell.door.service.figures import CellFigures
 from seatrial.cell.door.service.local_runs import LocalRuns
 from seatrial.cell.door.service.prompts import TAG, Prompts, PromptSources
 from seatrial.cell.door.service.slots import Slots
+from seatrial.cell.hosts.domain import Limits as HostLimits
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostSettings
 from seatrial.cell.journal.service import Journal
 from seatrial.cell.journal.service import totals as journal_totals
 from seatrial.cell.llms.domain import KNOWN, Dialect, Provider
-from seatrial.cell.llms.service.calls import ModelCalls
+from seatrial.cell.llms.service.calls import CallBounds, ModelCalls
 from seatrial.cell.llms.service.calls import Surroundings as CallSurroundings
 from seatrial.cell.llms.service.figures import ModelFigures
 from seatrial.cell.llms.service.prices import Prices
@@ -213,12 +214,13 @@ class CellRooms:
 
     @cached_property
     def _releases(self) -> ReleaseHosts:
-        wheels = self._folder / "wheels"
+        wheels, environment = self._folder / "wheels", self._environment
+        limits = HostLimits(memory_bytes=self._settings.hosts.memory_mb << 20)
         return ReleaseHosts(
             self.hosts,
             self._frame.database,
-            HostWarmer(self.hosts, self._blobs, wheels, self._environment),
-            plan=lambda release: plan_of(release, self._blobs, wheels, self._environment),
+            HostWarmer(self.hosts, self._blobs, wheels, environment, limits),
+            plan=lambda release: plan_of(release, self._blobs, wheels, environment, limits),
             fetch=self._fetch,
             expect=self._expect,
         )
@@ -263,6 +265,7 @@ class CellRooms:
                 prices=Prices(clock, _price_table),
                 figures=self._model_figures,
                 clock=clock,
+                bounds=CallBounds(steps=self._settings.runs.steps),
             )
         )
 

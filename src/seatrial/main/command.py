@@ -33,7 +33,7 @@ _COMMANDS: Final = {
     "control": ("seatrial.main.control_process:control", "Run control as one process."),
     "cell": ("seatrial.main.cell_process:cell", "Run a cell as one process."),
     "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
-    "data": ("seatrial.data.cli:data", "Mask data for staging, and prove it."),
+    "data": ("seatrial.data.cli.group:data", "Mask data for staging, and prove it."),
     "flags": ("seatrial.cell.door.cli:flags", "Lint, explain and serve feature flags."),
     "rollout": ("seatrial.control.rollouts.cli:rollout", "Rehearse a rollout plan."),
     "settings": ("seatrial.main.settings_command:settings", "Check a settings file."),

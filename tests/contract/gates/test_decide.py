@@ -245,6 +245,20 @@ def test_rules_change_only_by_an_order_that_says_so_and_changes_nothing_else() -
         assert not verdict.met or coherent
 
 
+def test_nobody_leaves_the_rules_of_a_team_alone() -> None:
+    before, after = closure(profile=Profile.TEAM), closure()
+    switch = Switch(
+        verb=Verb.CONFIGURE, previous=0, base=before.digest, before=before, after=after, at=NOW
+    )
+    for keys, met in (
+        ((_CREW.author,), False),
+        ((_CREW.releaser,), False),
+        ((_CREW.author, _CREW.releaser), True),
+    ):
+        orders = [_CREW.order(after, before, key, verb=Verb.CONFIGURE) for key in keys]
+        assert decide(switch, gathered(orders, _KEYRING, {})).met is met
+
+
 def test_a_closure_of_another_environment_is_refused() -> None:
     after = closure([_RELEASE]).model_copy(update={"environment": "staging"})
     assert not _verdict(_enough(Profile.SOLO), after=after).met

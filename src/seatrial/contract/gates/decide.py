@@ -192,19 +192,23 @@ def _signed_order(switch: Switch, facts: Facts, terms: _OrderTerms) -> list[Gate
         if not set(person.roles).isdisjoint(terms.roles)
     }
     counted = sorted(signers - authors if terms.other_than_author else signers)
-    met = len(counted) >= terms.count
+    # A change of rules has no author who could be barred: so that nobody leaves them alone, it
+    # takes one person more.
+    alone = terms.other_than_author and switch.verb is Verb.CONFIGURE
+    needed = terms.count + 1 if alone else terms.count
+    met = len(counted) >= needed
     roles = " or ".join(terms.roles)
     if met:
         reason = f"ordered by {', '.join(counted)}"
     else:
         author = " other than its author" if terms.other_than_author else ""
-        reason = f"{len(counted)} of {terms.count} signatures by a {roles}{author}"
+        reason = f"{len(counted)} of {needed} signatures by a {roles}{author}"
     return [
         GateResult(
             gate="signed_order",
             standing=Standing.MET if met else Standing.UNMET,
             reason=reason,
-            remedy="" if met else f"Have {terms.count - len(counted)} more {roles} sign it.",
+            remedy="" if met else f"Have {needed - len(counted)} more {roles} sign it.",
         )
     ]
 
@@ -250,7 +254,10 @@ def _soaked(slug: str, counted: tuple[RunFacts, ...], terms: _SoakTerms, source:
         standing = Standing.UNMET
         reason = f"{good} of {judged} judged runs were good, {terms.accuracy:.0%} needed"
     else:
-        standing, reason = Standing.MET, f"{runs} runs in {source}, {good} of {judged} judged good"
+        standing, reason = (
+            Standing.MET,
+            f"{_counted(runs)} in {source}, {good} of {judged} judged good",
+        )
     return GateResult(
         gate="soak",
         agent=slug,
@@ -258,6 +265,10 @@ def _soaked(slug: str, counted: tuple[RunFacts, ...], terms: _SoakTerms, source:
         reason=reason,
         remedy="" if standing is Standing.MET else f"Run it in {source} and judge the outcomes.",
     )
+
+
+def _counted(runs: int) -> str:
+    return "1 run" if runs == 1 else f"{runs} runs"
 
 
 def _long_enough(counted: tuple[RunFacts, ...], terms: _SoakTerms) -> bool:

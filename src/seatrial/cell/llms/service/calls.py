@@ -54,11 +54,13 @@ class CallBounds:
         request: bytes of a request's body.
         answer: bytes of an answer that does not stream.
         timeouts: of the provider; a run's own time limit ends its calls in any case.
+        steps: calls of a run whose release sets no limit; None for no bound.
     """
 
     request: int = 50 << 20
     answer: int = 64 << 20
     timeouts: Timeouts = _PATIENT
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +207,10 @@ class ModelCalls:
         """Who serves the call, and with which key; raises what refuses it."""
         held = pins or await self.pins(caller.release)
         provider = chosen(self._around.environment, held, self._around.providers, route, model)
-        refuse_spent(held.limits, ledger.totals.calls, ledger.totals.cost_usd)
+        limits = held.limits
+        if limits.steps is None:
+            limits = limits.model_copy(update={"steps": self._around.bounds.steps})
+        refuse_spent(limits, ledger.totals.calls, ledger.totals.cost_usd)
         if provider.secret is None:
             return provider, None
         return provider, await self._around.secrets(provider.secret)

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Container
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from seatrial.contract.releases.release import Release
 from seatrial.kit.crypto.digests import Digest
 
 _DRAFT: Final = ".draft-"
+_USUAL: Final = Limits()
 
 
 class HostWarmer:
@@ -26,13 +28,22 @@ class HostWarmer:
         blobs: where a release's parts lie.
         wheels: a folder in which each release's wheels stand under their file names.
         environment: the cell's.
+        limits: of processes whose release sets none.
     """
 
-    def __init__(self, hosts: Hosts, blobs: Blobs, wheels: Path, environment: str) -> None:
+    def __init__(
+        self,
+        hosts: Hosts,
+        blobs: Blobs,
+        wheels: Path,
+        environment: str,
+        limits: Limits = _USUAL,
+    ) -> None:
         self._hosts = hosts
         self._blobs = blobs
         self._wheels = wheels
         self._environment = environment
+        self._limits = limits
 
     async def warm(self, release: Release, *, isolated: bool) -> None:
         """See `Warmer.warm`.
@@ -41,9 +52,7 @@ class HostWarmer:
             IsolationMissing: that is asked for, and this machine has none.
             SeatrialError: what `Hosts.prepare` raises.
         """
-        plan = await asyncio.to_thread(
-            plan_of, release, self._blobs, self._wheels, self._environment
-        )
+        plan = await asyncio.to_thread(self._plan, release)
         warmed = await self._hosts.prepare(plan)
         if isolated:
             warmed.isolation.demand()
@@ -54,12 +63,17 @@ class HostWarmer:
 
     async def clear(self, releases: Collection[Release]) -> None:
         """See `Warmer.clear`."""
-        plans = [plan_of(each, self._blobs, self._wheels, self._environment) for each in releases]
+        plans = [self._plan(each) for each in releases]
         await self._hosts.prune(plans)
         await asyncio.to_thread(_clear, self._wheels, {each.name.hex for each in releases})
 
+    def _plan(self, release: Release) -> HostPlan:
+        return plan_of(release, self._blobs, self._wheels, self._environment, self._limits)
 
-def plan_of(release: Release, blobs: Blobs, wheels: Path, environment: str) -> HostPlan:
+
+def plan_of(
+    release: Release, blobs: Blobs, wheels: Path, environment: str, limits: Limits = _USUAL
+) -> HostPlan:
     """The release as hosts take it; its blobs must be here.
 
     Args:
@@ -67,11 +81,11 @@ def plan_of(release: Release, blobs: Blobs, wheels: Path, environment: str) -> H
         blobs: where its parts lie.
         wheels: see `HostWarmer`.
         environment: the cell's.
+        limits: where the release sets none.
     """
-    code, limits = release.code, Limits()
-    memory = release.limits.memory_mb
+    code, memory = release.code, release.limits.memory_mb
     if memory is not None:
-        limits = Limits(memory_bytes=memory << 20)
+        limits = replace(limits, memory_bytes=memory << 20)
     return HostPlan(
         release=release.name,
         agent=release.manifest.agent,
