@@ -1,6 +1,7 @@
 """The commands: exit codes, JSON for programs, and errors with a place and a remedy."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,17 @@ def test_a_proposal_can_be_read_as_rules(here: Path, capsys: pytest.CaptureFixtu
     assert "key destroyed" in out
     code, out, _ = call("profile", "export", "--json", capsys=capsys)
     assert json.loads(out)["people"]["email"]["as"] == "email"
+
+
+def test_without_the_extra_a_command_tells_what_is_missing(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert here.is_dir()
+    monkeypatch.setitem(sys.modules, "re2", None)
+    monkeypatch.delitem(sys.modules, "seatrial.data.masking.patterns", raising=False)
+    monkeypatch.delitem(sys.modules, "seatrial.data.masking.service.snapshot", raising=False)
+    monkeypatch.delitem(sys.modules, "seatrial.data.cli.masking", raising=False)
+    code, _, err = call("key", "k.pem", capsys=capsys)
+    assert code == Exit.UNREACHABLE
+    assert "data_extra_missing" in err
+    assert "'re2'" in err

@@ -8,6 +8,7 @@ from seatrial.kit.errors import (
     Invalid,
     NotFound,
     TooLarge,
+    Unavailable,
 )
 
 
@@ -153,3 +154,11 @@ class DetectorMissing(NotFound):
     code = "detector_missing"
     cause = "Outside detectors are large, so no extra of ours installs them."
     remedy = "Install it beside Seatrial (`pip install presidio-analyzer`), or turn it off."
+
+
+class DataExtraMissing(Unavailable):
+    """This command needs the package {package!r}, which is not installed."""
+
+    code = "data_extra_missing"
+    cause = "Masking needs the extra `data`; everything else works without it."
+    remedy = "Run `pip install 'seatrial[data]'`."

@@ -1,0 +1,1 @@
+"""`seatrial data`: masks, verifies, loads and damages data; needs no server."""
