@@ -107,7 +107,6 @@ async def test_a_repeated_request_gets_the_answer_of_the_first(stage: Stage) -> 
         asked(key="k", lane=Lane.BATCH),
         asked(key="k", tags={"a": "b"}),
         asked(key="k", timeout_seconds=1),
-        asked(key="k", caller="tok_2"),
     ],
 )
 @in_a_loop
@@ -120,17 +119,20 @@ async def test_a_key_does_not_serve_another_request(sqlite_url: str, other: obje
 
 
 @in_a_loop
-async def test_a_key_belongs_to_one_agent_of_one_tenant(stage: Stage) -> None:
+async def test_a_key_belongs_to_one_caller_for_one_agent_of_one_tenant(stage: Stage) -> None:
     stage.switch.active["billing"] = "billing@1"
     requests = [
         asked(key="k"),
         asked(key="k", tenant="acme"),
         asked(key="k", agent="billing"),
+        asked("other", key="k", caller="tok_2"),
         asked(),
         asked(),
     ]
     answers = [await stage.runs.accept(each) for each in requests]
-    assert len({answer.run.id for answer in answers}) == 5
+    assert len({answer.run.id for answer in answers}) == 6
+    again = await stage.runs.accept(asked("other", key="k", caller="tok_2"))
+    assert (again.fresh, again.run.id) == (False, answers[3].run.id)
 
 
 @in_a_loop

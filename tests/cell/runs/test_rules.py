@@ -188,11 +188,10 @@ def test_who_has_met_a_later_generation_is_sent_away(generation: int, seen: int 
         rules.refuse_behind(generation, seen)
 
 
-def test_a_key_names_one_request_of_one_caller() -> None:
-    rules.refuse_other("k", known=("digest", "tok_1"), asked=("digest", "tok_1"))
-    for other in [("other", "tok_1"), ("digest", "tok_2")]:
-        with pytest.raises(KeyReused):
-            rules.refuse_other("k", known=("digest", "tok_1"), asked=other)
+def test_a_key_names_one_request() -> None:
+    rules.refuse_other("k", known="digest", asked="digest")
+    with pytest.raises(KeyReused):
+        rules.refuse_other("k", known="digest", asked="other")
 
 
 @given(st.text(max_size=300))

@@ -73,7 +73,9 @@ def queries() -> dict[str, tuple[str, Select[*tuple[object, ...]]]]:
         ),
         "idempotency": (
             "uq_run_key",
-            select(RUN.c.id).where(RUN.c.tenant == "", RUN.c.agent == "a", RUN.c.key == "k"),
+            select(RUN.c.id).where(
+                RUN.c.tenant == "", RUN.c.agent == "a", RUN.c.caller == "c", RUN.c.key == "k"
+            ),
         ),
         "recent sessions": (
             "ix_session_last",

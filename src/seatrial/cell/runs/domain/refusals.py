@@ -48,7 +48,7 @@ class KeyReused(Conflict):
     """The idempotency key {key!r} was used for another request."""
 
     code = "idempotency_key_reused"
-    cause = "A key names one request to one agent; this one differs in body or caller."
+    cause = "A key names one request of a caller to an agent; this one has another body."
     remedy = "Make a fresh key for each new request, and keep it for its repetitions."
 
 

@@ -232,11 +232,8 @@ def refuse_behind(generation: int, seen: int | None) -> None:
 # --- Idempotency --------------------------------------------------------------------------------
 
 
-def refuse_other(key: str, *, known: tuple[str, str], asked: tuple[str, str]) -> None:
-    """Raise `KeyReused` unless digest of the body and caller are those of the first request.
-
-    The caller too: whoever guesses another's key must not be told the answer.
-    """
+def refuse_other(key: str, *, known: str, asked: str) -> None:
+    """Raise `KeyReused` unless the digest of the body is that of the caller's first request."""
     if known != asked:
         raise KeyReused(key=key)
 

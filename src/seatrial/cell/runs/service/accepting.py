@@ -129,12 +129,13 @@ def _known(connection: Connection, order: Order) -> Run | None:
     asked = order.asked
     if asked.key is None or order.digest is None:
         return None
-    found = runs.of_key(connection, asked.tenant, asked.agent, asked.key)
+    found = runs.of_key(
+        connection, asked.key, tenant=asked.tenant, agent=asked.agent, caller=asked.caller
+    )
     if found is None:
         return None
     run, digest = found
-    known, given = (digest, run.caller), (order.digest, asked.caller)
-    rules.refuse_other(asked.key, known=known, asked=given)
+    rules.refuse_other(asked.key, known=digest, asked=order.digest)
     return run
 
 

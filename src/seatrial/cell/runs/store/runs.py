@@ -26,11 +26,12 @@ from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import now, upsert
 
-_KEY: Final = (RUN.c.tenant, RUN.c.agent, RUN.c.key)
+_KEY: Final = (RUN.c.tenant, RUN.c.agent, RUN.c.caller, RUN.c.key)
 _BY_ID: Final = select(RUN).where(RUN.c.id == bindparam("id"))
 _BY_KEY: Final = select(RUN).where(
     RUN.c.tenant == bindparam("tenant"),
     RUN.c.agent == bindparam("agent"),
+    RUN.c.caller == bindparam("caller"),
     RUN.c.key == bindparam("key"),
 )
 _HEADS: Final = select(*(column for column in RUN.c if column.name not in {"input", "output"}))
@@ -134,9 +135,12 @@ def add(connection: Connection, fresh: Fresh) -> bool:
     return True
 
 
-def of_key(connection: Connection, tenant: str, agent: str, key: str) -> tuple[Run, str] | None:
-    """The run of an idempotency key, and the digest of its request's body."""
-    row = connection.execute(_BY_KEY, {"tenant": tenant, "agent": agent, "key": key}).first()
+def of_key(
+    connection: Connection, key: str, *, tenant: str, agent: str, caller: str
+) -> tuple[Run, str] | None:
+    """The run of a caller's idempotency key, and the digest of its request's body."""
+    asked = {"tenant": tenant, "agent": agent, "caller": caller, "key": key}
+    row = connection.execute(_BY_KEY, asked).first()
     return None if row is None else (read(row), row.key_digest)
 
 

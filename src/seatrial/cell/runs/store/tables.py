@@ -74,6 +74,7 @@ Index(
     "uq_run_key",
     RUN.c.tenant,
     RUN.c.agent,
+    RUN.c.caller,
     RUN.c.key,
     unique=True,
     postgresql_where=KEYED,

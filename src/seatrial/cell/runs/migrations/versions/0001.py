@@ -69,7 +69,7 @@ def _run(op: Operations) -> None:
     partial = {
         "ix_run_rank": (["rank"], "state = 'queued'"),
         "ix_run_lease": (["lease"], "state = 'running'"),
-        "uq_run_key": (["tenant", "agent", "key"], "key IS NOT NULL"),
+        "uq_run_key": (["tenant", "agent", "caller", "key"], "key IS NOT NULL"),
         "ix_run_session": (["session", "agent", "tenant", "id"], "session IS NOT NULL"),
         "ix_run_waiting": (["id"], "state = 'waiting'"),
         "ix_run_dead": (["id"], "dead IS true"),
