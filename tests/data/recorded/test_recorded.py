@@ -1,35 +1,35 @@
 """Real agents' databases with their transcripts: no value of a person is left to be read."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+from seatrial.data.verifying.domain import Report
+from tests.data.conftest import Masked
+from tests.data.making import masked, recorded_rules, records, retail, verified
 
-from tests.data.making import airline, masked, recorded_rules, records, retail, verified
 
-
-@pytest.mark.parametrize(
-    ("name", "make", "pairs"), [("airline", airline, 30_000), ("retail", retail, 13_000)]
-)
-def test_no_linked_value_is_readable(
-    name: str, make: Callable[[Path], Path], pairs: int, tmp_path: Path
-) -> None:
-    source, rules = make(tmp_path / "source"), recorded_rules(name)
-    masked(source, rules, tmp_path / "snapshot")
-    report = verified(source, rules, tmp_path / "snapshot")
+def nothing_is_readable(report: Report, *, pairs: int, references: int) -> None:
     assert report.findings == ()
     assert report.leaks.pairs > pairs
     assert report.leaks.recall_direct == 1.0
-    assert sum(table.references for table in report.tables.values()) >= 1_000
+    assert sum(table.references for table in report.tables.values()) == references
 
 
-def test_text_and_tables_agree_and_tool_results_stay_json(tmp_path: Path) -> None:
-    source = airline(tmp_path / "source")
-    masked(source, recorded_rules("airline"), tmp_path / "snapshot")
-    users = {user["user_id"]: user for user in records(tmp_path / "snapshot", "users")}
+def test_no_linked_value_of_the_airline_is_readable(masked_airline: Masked) -> None:
+    nothing_is_readable(masked_airline.report, pairs=30_000, references=2_000)
+
+
+def test_no_linked_value_of_the_shop_is_readable(tmp_path: Path) -> None:
+    source, rules = retail(tmp_path / "source"), recorded_rules("retail")
+    masked(source, rules, tmp_path / "snapshot")
+    report = verified(source, rules, tmp_path / "snapshot")
+    nothing_is_readable(report, pairs=13_000, references=1_000)
+
+
+def test_text_and_tables_agree_and_tool_results_stay_json(masked_airline: Masked) -> None:
+    users = {user["user_id"]: user for user in records(masked_airline.snapshot, "users")}
     met = 0
-    for run in records(tmp_path / "snapshot", "transcripts"):
+    for run in records(masked_airline.snapshot, "transcripts"):
         for message in run["traj"]:
             if message["role"] == "tool" and message["content"].startswith('{"name"'):
                 user = json.loads(message["content"])

@@ -80,6 +80,7 @@ class TableMasker:
         self._output = output
         self._pseudonyms = pseudonyms
         self._texts = texts
+        self._keys = _Keys()
         self._shifts = _Shifts(pseudonyms, rules.shift_days)
         self._share = rules.subset.persons
         self._node = tree(self._rules.columns)
@@ -114,7 +115,7 @@ class TableMasker:
             return [NOBODY] * batch.count
         if batch.columns is not None and len(paths) == 1 and paths[0] in self._names:
             column = batch.columns[self._names.index(paths[0])]
-            found = [(key,) if (key := _key(value)) else NOBODY for value in column]
+            found = [self._keys[value] for value in column]
         else:
             found = [
                 tuple(
@@ -173,7 +174,7 @@ class TableMasker:
             return self._written(layout, shown, batch)
         works, masked = [], []
         for index, record in enumerate(batch.records or ()):
-            work = Work(days=self._shifts[_first(persons[index])], dropped=dropped)
+            work = Work(days=self._shifts[persons[index]], dropped=dropped)
             try:
                 masked.append(self._plan.record(record, work))
             except ColumnUnfit as error:
@@ -216,7 +217,7 @@ class TableMasker:
             elif node.rule is not None and node.rule.kind is Class.KEEP and kinds <= _SCALARS:
                 columns.append(values)
             elif node.rule is not None and node.rule.mask is Mask.DATE:
-                days = days or [self._shifts[_first(of)] for of in persons]
+                days = days or [self._shifts[of] for of in persons]
                 columns.append(self._shifted(act, values, days, batch.first, dropped))
             else:
                 works = works or [
@@ -304,18 +305,30 @@ class _Layout:
     uncovered: frozenset[str]
 
 
-class _Shifts(dict[str, int]):
-    """By how many days each person's dates move."""
+class _Keys(dict[Value, tuple[str, ...]]):
+    """The person that a column's value names."""
+
+    def __missing__(self, value: Value) -> tuple[str, ...]:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        key = _key(value)
+        found = self[value] = (key,) if key else NOBODY
+        return found
+
+
+class _Shifts(dict[tuple[str, ...], int]):
+    """By how many days the dates of a record's people move: by its first one's shift."""
 
     def __init__(self, pseudonyms: Pseudonyms, most: int) -> None:
         super().__init__()
         self._pseudonyms = pseudonyms
         self._most = most
 
-    def __missing__(self, person: str) -> int:
+    def __missing__(self, persons: tuple[str, ...]) -> int:
         if len(self) >= _MOST_KEPT:
             self.clear()
-        days = self[person] = self._pseudonyms.shift(person, self._most)
+        first = persons[0] if persons else ""
+        days = self[persons] = self._pseudonyms.shift(first, self._most)
         return days
 
 
@@ -334,10 +347,6 @@ def _as_csv(columns: list[Any]) -> bytes:
 
 def _needs_quotes(text: str) -> bool:
     return "," in text or '"' in text or "\n" in text or "\r" in text
-
-
-def _first(persons: tuple[str, ...]) -> str:
-    return persons[0] if persons else ""
 
 
 def _key(value: object) -> str:
