@@ -198,7 +198,7 @@ async def _ended(runs: Runs, work: "asyncio.Task[None]", stack: contextlib.Async
 
 def _batch(runner: asyncio.Runner, runs: Runs, callers: int, times: int) -> Batch:
     latencies: list[float] = []
-    asked = Asked(agent="bench", input=_INPUT, caller="tok_1")
+    asked = Asked(agent="bench", input=_INPUT, caller="tok_1", caller_name="bench")
 
     async def caller() -> None:
         for _ in range(times // callers):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,7 @@ CALLERS = {
         "bolt": ("bolt", set(P)),
     }.items()
 }
+CALLERS["rotated"] = replace(CALLERS["app"], id="tok_rotated")
 NO_HEADERS: Mapping[str, str] = {}
 
 

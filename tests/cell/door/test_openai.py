@@ -295,6 +295,41 @@ async def test_a_response_is_followed_up_by_its_own_caller_alone(door: Door) -> 
         assert (await door.ask("POST", RESPONSES, named)).json["conversation"] == {"id": "talk"}
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        (CHAT, {"messages": MESSAGES, "metadata": {"session": "s"}}, {}),
+        (CHAT, {"messages": MESSAGES}, {"seatrial-session": "s"}),
+        (RESPONSES, {"input": "history", "conversation": "s"}, {}),
+        (RESPONSES, {"input": "history", "conversation": {"id": "s"}, "stream": True}, {}),
+        (RESPONSES, {"input": "history", "metadata": {"session": "s"}}, {}),
+    ],
+)
+@in_a_loop
+async def test_a_session_is_its_first_callers(
+    door: Door, path: str, body: dict[str, Any], headers: dict[str, str]
+) -> None:
+    call = {"model": "support", **body}
+    async with door.open():
+        assert (await door.ask("POST", path, call, headers=headers)).status == 200
+        refused = await door.ask("POST", path, call, headers=headers, by="other")
+        assert (refused.status, refused.json["error"]["code"]) == (403, "session_of_other")
+        for by in ("rotated", "admin"):
+            assert (await door.ask("POST", path, call, headers=headers, by=by)).status == 200
+
+
+@in_a_loop
+async def test_a_rotated_token_follows_up_its_responses(door: Door) -> None:
+    async with door.open():
+        first = (await door.ask("POST", RESPONSES, {"model": "support", "input": "a"})).json
+        follow = {"model": "support", "input": "history", "previous_response_id": first["id"]}
+        answer = await door.ask("POST", RESPONSES, follow, by="rotated")
+        assert answer.status == 200
+        assert answer.json["output"][0]["content"][0]["text"] == '["a"]'
+        for by in ("other", "acme"):
+            assert (await door.ask("POST", RESPONSES, follow, by=by)).status == 404
+
+
 @in_a_loop
 async def test_a_cancelled_run_is_an_error(door: Door) -> None:
     door.stage.hosts.script = hang

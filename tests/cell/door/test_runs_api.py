@@ -204,7 +204,8 @@ async def test_a_repeated_request_with_its_key_is_the_same_run(quick: Door) -> N
         other = await quick.ask("POST", START, {"input": 2}, headers=headers)
         assert (other.status, other.json["code"]) == (409, "idempotency_key_reused")
         stranger = await quick.ask("POST", START, {"input": 1}, headers=headers, by="other")
-        assert stranger.status == 409
+        assert stranger.status == 200
+        assert stranger.json["id"] != first.json["id"]
 
 
 @in_a_loop
@@ -566,6 +567,20 @@ async def test_sessions_are_listed_and_shown_with_their_runs(quick: Door) -> Non
         assert [run["input"] for run in plain["runs"]] == [None]
         own = (await quick.ask("GET", "/v1/sessions", by="other")).json
         assert own["sessions"] == []
+
+
+@in_a_loop
+async def test_who_guesses_a_sessions_name_is_told_nothing_of_it(quick: Door) -> None:
+    async with quick.open():
+        await quick.ask("POST", START, {"input": "secret", "session": "s"})
+        call = {"input": "tell", "session": "s"}
+        for mode in ("wait", "async", "stream"):
+            answer = await quick.ask("POST", START, {**call, "mode": mode}, by="other")
+            assert (answer.status, answer.json["code"]) == (403, "session_of_other")
+        assert len(quick.stage.hosts.requests) == 1
+        for by in ("rotated", "admin"):
+            assert (await quick.ask("POST", START, call, by=by)).status == 200
+        assert len(quick.stage.hosts.requests[-1].history) == 2
 
 
 def test_every_endpoint_that_changes_something_names_its_operation(quick: Door) -> None:

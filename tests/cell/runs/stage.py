@@ -182,7 +182,8 @@ def asked(
     input: Any = "hello",  # noqa: A002 - it is called so
     **more: Any,
 ) -> Asked:
-    return Asked(**{"agent": "support", "input": input, "caller": "tok_1", **more})
+    common = {"agent": "support", "input": input, "caller": "tok_1", "caller_name": "shop"}
+    return Asked(**{**common, **more})
 
 
 async def done(runs: Runs, request: Asked, seconds: float = 20.0) -> Run:

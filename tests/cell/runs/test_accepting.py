@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from seatrial.cell.runs.domain.refusals import (
     GenerationBehind,
@@ -13,9 +13,10 @@ from seatrial.cell.runs.domain.refusals import (
     KeyReused,
     QueueFull,
     RunRefused,
+    SessionOfOther,
 )
 from seatrial.cell.runs.domain.values import Filter, SessionFilter
-from seatrial.cell.runs.store.tables import RUN
+from seatrial.cell.runs.store.tables import RUN, SESSION
 from seatrial.cell.switch.domain import AgentUnknown, ReleaseAbsent
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.runs.states import Lane, RunState
@@ -229,6 +230,51 @@ async def test_what_was_tried_locally_is_no_part_of_a_customers_talk(stage: Stag
         (session,), _ = await runs.sessions(SessionFilter(), limit=10)
     assert [turn["input"] for turn in stage.hosts.requests[-1].history] == ["one"]
     assert session.turns == 2
+
+
+@in_a_loop
+async def test_a_session_is_joined_by_its_first_caller_alone_or_by_who_sees_payloads(
+    stage: Stage,
+) -> None:
+    other = {"session": "s", "caller": "tok_2", "caller_name": "other"}
+    async with stage.working() as runs:
+        await done(runs, asked("secret", session="s"))
+        with pytest.raises(SessionOfOther):
+            await runs.accept(asked("tell", **other))
+        with pytest.raises(SessionOfOther):
+            await runs.accept_local(
+                asked("tell", **other), release=None, release_name="", generation=1
+            )
+        assert await stage.database.read(number_of_runs) == 1
+        await done(runs, asked("rotated", session="s", caller="tok_9"))
+        assert [turn["input"] for turn in stage.hosts.requests[-1].history] == ["secret"]
+        await done(runs, asked("support", payload=True, **other))
+        await done(runs, asked("elsewhere", tenant="acme", **other))
+        assert [len(request.history) for request in stage.hosts.requests] == [0, 1, 2, 0]
+        (held,), _ = await runs.sessions(SessionFilter(name="s", tenant=""), limit=10)
+        assert (held.owner, held.turns) == ("shop", 3)
+
+
+@in_a_loop
+async def test_a_session_without_an_owner_is_everybodys(stage: Stage) -> None:
+    await stage.runs.accept(asked(session="s"))
+    await stage.database.write(
+        lambda connection: connection.execute(update(SESSION).values(owner=None)).rowcount
+    )
+    other = asked(session="s", caller="tok_2", caller_name="other")
+    assert (await stage.runs.accept(other)).run.session == "s"
+
+
+@in_a_loop
+async def test_what_one_tried_locally_is_told_to_nobody_else(stage: Stage) -> None:
+    async with stage.working() as runs:
+        told = []
+        for caller in ("tok_1", "tok_2"):
+            wanted = asked("mine", session="s", caller=caller, caller_name=caller)
+            local = await runs.accept_local(wanted, release=None, release_name="", generation=1)
+            told.append(await runs.history(local))
+            await runs.finish_local(local.id, "done")
+    assert told == [(), ()]
 
 
 @in_a_loop

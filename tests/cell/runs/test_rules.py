@@ -165,6 +165,7 @@ def test_a_session_moves_when_idle_and_at_once_when_moved(
         name="s",
         agent="support",
         tenant="",
+        owner="shop",
         release=release("support@1"),
         release_name="support@1",
         generation=generation,

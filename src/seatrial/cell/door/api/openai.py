@@ -20,7 +20,7 @@ from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.shown import sees_payload
 from seatrial.cell.door.domain import Operation, ParameterRefused, ResponseUnknown
 from seatrial.cell.runs.domain.refusals import RunUnknown
-from seatrial.cell.runs.domain.values import Asked, Run
+from seatrial.cell.runs.domain.values import Asked, Run, SessionFilter
 from seatrial.cell.switch.domain import AgentUnknown
 from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.contract.runs.states import RunState
@@ -112,6 +112,8 @@ class _Request:
             agent=self.slug,
             input=value,
             caller=self.caller.id,
+            caller_name=self.caller.name,
+            payload=self.caller.may(CellPermission.PAYLOAD),
             tenant=self.caller.tenant,
             session=session,
             tags=tags,
@@ -235,9 +237,19 @@ class _Openai:
             run = await self._desk.runs.get(shapes.run_named(previous))
         except RunUnknown:
             raise ResponseUnknown(response=previous) from None
-        if not sees_payload(request.caller, run) or run.agent != request.slug or not run.session:
+        if run.agent != request.slug or not run.session:
+            raise ResponseUnknown(response=previous)
+        if not sees_payload(request.caller, run) and not await self._began(request.caller, run):
             raise ResponseUnknown(response=previous)
         return run.session
+
+    async def _began(self, caller: Caller, run: Run) -> bool:
+        """Whether the run's session belongs to the name of the caller's token."""
+        if caller.tenant != run.tenant:
+            return False
+        wanted = SessionFilter(agent=run.agent, tenant=run.tenant, name=run.session)
+        found, _ = await self._desk.runs.sessions(wanted, limit=1)
+        return any(each.owner == caller.name for each in found)
 
     def _stream(self, run: Run) -> EventStream:
         return EventStream(lifetime=self._desk.lifetime, headers=carried(run))

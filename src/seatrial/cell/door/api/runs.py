@@ -190,6 +190,8 @@ class _Endpoints:
             agent=path_values(scope)["slug"],
             input=call.input,
             caller=caller.id,
+            caller_name=caller.name,
+            payload=caller.may(CellPermission.PAYLOAD),
             tenant=caller.tenant,
             session=call.session,
             lane=call.lane,

@@ -14,7 +14,7 @@ from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.switch.domain import NothingActive
 from seatrial.cell.switch.service.admission import current
 from seatrial.contract.releases.components import Model
-from seatrial.contract.runs.access import Caller
+from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.tokens import Token
@@ -91,6 +91,8 @@ class LocalRuns:
             agent=order.agent,
             input=order.input,
             caller=by.id,
+            caller_name=by.name,
+            payload=by.may(CellPermission.PAYLOAD),
             tenant=by.tenant,
             session=order.session,
             tags=order.tags,

@@ -1,6 +1,6 @@
 """What this room refuses, and why a run may fail."""
 
-from seatrial.kit.errors import Conflict, Failed, Invalid, NotFound, TooLarge, Unavailable
+from seatrial.kit.errors import Conflict, Denied, Failed, Invalid, NotFound, TooLarge, Unavailable
 
 
 class RunUnknown(NotFound):
@@ -17,6 +17,18 @@ class SessionUnknown(NotFound):
     code = "session_unknown"
     cause = "No run was started in it, or not for a caller like this one."
     remedy = "List sessions with `seatrial sessions list`."
+
+
+class SessionOfOther(Denied):
+    """The session {session!r} is not for this caller."""
+
+    code = "session_of_other"
+    cause = (
+        "A session belongs to the name of the token that began it; its turns are told to no other."
+    )
+    remedy = (
+        "Name a session of your own, or use a token of that name or with the permission `payload`."
+    )
 
 
 class SessionAmbiguous(Conflict):

@@ -28,9 +28,18 @@ from seatrial.cell.runs.domain.refusals import (
     ReleaseAway,
     RunRefused,
     RunStateConflict,
+    SessionOfOther,
     SlotTimedOut,
 )
-from seatrial.cell.runs.domain.values import EventKind, Failure, Run, RunEvent, Session, Stretch
+from seatrial.cell.runs.domain.values import (
+    Asked,
+    EventKind,
+    Failure,
+    Run,
+    RunEvent,
+    Session,
+    Stretch,
+)
 from seatrial.cell.switch.domain import ReleaseAbsent
 from seatrial.contract.runs.states import Lane, RunState
 from seatrial.kit.crypto.digests import Digest
@@ -221,6 +230,12 @@ def moves(session: Session, *, moved_at: int, idle_seconds: float, now: datetime
     if session.generation < moved_at:
         return True
     return now - session.last > timedelta(seconds=idle_seconds)
+
+
+def refuse_foreign(session: Session, asked: Asked) -> None:
+    """Raise `SessionOfOther` unless the caller may be told the turns of `session`."""
+    if session.owner not in {None, asked.caller_name} and not asked.payload:
+        raise SessionOfOther(session=session.name)
 
 
 def refuse_behind(generation: int, seen: int | None) -> None:

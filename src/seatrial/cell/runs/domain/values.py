@@ -203,6 +203,8 @@ class Asked:
         agent: whose.
         input: any JSON value.
         caller: id of the token.
+        caller_name: the token's; one that is made in its place has the same.
+        payload: the caller may see what runs of others hold.
         tenant: of the caller.
         session: the thread to go on with.
         lane: the queue.
@@ -217,6 +219,8 @@ class Asked:
     agent: str
     input: Any
     caller: str
+    caller_name: str
+    payload: bool = False
     tenant: str = ""
     session: str | None = None
     lane: Lane = Lane.INTERACTIVE
@@ -236,6 +240,7 @@ class Session:
         name: the caller's name for it, unique for its agent and tenant.
         agent: whose.
         tenant: whose data.
+        owner: the name of its first caller's token; None where that is not known.
         release: on which it stays until it is idle.
         release_name: for people.
         generation: under which it took that release.
@@ -247,6 +252,7 @@ class Session:
     name: str
     agent: str
     tenant: str
+    owner: str | None
     release: Digest
     release_name: str
     generation: int

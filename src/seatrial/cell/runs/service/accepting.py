@@ -71,6 +71,7 @@ def accept(connection: Connection, order: Order, ports: Ports, bounds: Bounds) -
     Raises:
         KeyReused: the idempotency key names another request.
         GenerationBehind: the caller has met a later generation.
+        SessionOfOther: the session is another caller's.
         SeatrialError: no release of the agent may be run here.
     """
     asked = order.asked
@@ -106,7 +107,16 @@ def accept_local(
     generation: int,
     bounds: Bounds,
 ) -> Run:
-    """Write a run that somebody's own machine carries out; it never stands in the queue."""
+    """Write a run that somebody's own machine carries out; it never stands in the queue.
+
+    Raises:
+        SessionOfOther: the session is another caller's.
+    """
+    asked = order.asked
+    if asked.session is not None:
+        held = threads.session(connection, asked.session, asked.agent, asked.tenant)
+        if held is not None:
+            rules.refuse_foreign(held, asked)
     order = replace(order, worker=LOCAL)
     place = _Place(release=release, name=release_name, limits=Limits(attempts=1))
     made = _run(order, place, generation, bounds)
@@ -157,6 +167,7 @@ def _placed(connection: Connection, order: Order, admission: Admission, ports: P
         name=asked.session,
         agent=asked.agent,
         tenant=asked.tenant,
+        owner=asked.caller_name,
         release=admission.release,
         release_name=admission.release_name,
         generation=admission.generation,
@@ -170,6 +181,7 @@ def _placed(connection: Connection, order: Order, admission: Admission, ports: P
     held = held or threads.session(connection, fresh.name, fresh.agent, fresh.tenant)
     if held is None:
         raise SessionUnknown(session=fresh.name)
+    rules.refuse_foreign(held, asked)
     place = _stays(connection, held, order, admission, ports)
     basis = held if place is not None else replace(fresh, created=held.created)
     threads.change_session(

@@ -149,6 +149,7 @@ class Runs:
             QueueFull: too many wait.
             KeyReused: its idempotency key names another request.
             GenerationBehind: its caller has met a later generation than this cell's.
+            SessionOfOther: its session is another caller's.
             InputTooLarge, RunRefused: it cannot be kept.
             SeatrialError: no release of the agent may be run here, or the database refuses.
         """
@@ -201,6 +202,10 @@ class Runs:
             release: the release that it stands closest to; None for none.
             release_name: for people.
             generation: in force.
+
+        Raises:
+            SessionOfOther: its session is another caller's.
+            InputTooLarge, RunRefused: it cannot be kept.
         """
         order = self._order(asked)
         return await self._database.write(

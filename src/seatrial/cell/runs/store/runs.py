@@ -12,6 +12,7 @@ from sqlalchemy import (
     Insert,
     Row,
     Select,
+    and_,
     bindparam,
     insert,
     literal_column,
@@ -43,8 +44,11 @@ _TURNS: Final = (
         RUN.c.tenant == bindparam("tenant"),
         RUN.c.id < bindparam("before"),
         RUN.c.state == literal_column("'succeeded'"),
-        # What somebody tried on his own machine is no part of a customer's talk.
-        or_(RUN.c.local.is_(False), bindparam("local", type_=Boolean)),
+        # What somebody tried on his own machine is no part of a customer's talk, nor of another's.
+        or_(
+            RUN.c.local.is_(False),
+            and_(bindparam("local", type_=Boolean), RUN.c.caller == bindparam("caller")),
+        ),
     )
     .order_by(RUN.c.id.desc())
     .limit(bindparam("most"))
@@ -188,7 +192,9 @@ def _chosen(query: Select[*tuple[Any, ...]], wanted: Filter) -> Select[*tuple[An
 def turns(
     connection: Connection, run: Run, *, most: int, largest: int
 ) -> tuple[dict[str, Any], ...]:
-    """Earlier runs of `run`'s session that succeeded, the oldest first; local ones if it is local.
+    """Earlier runs of `run`'s session that succeeded, the oldest first.
+
+    If it is local, local ones of the same caller are among them.
 
     Args:
         connection: in a transaction.
@@ -203,6 +209,7 @@ def turns(
         "tenant": run.tenant,
         "before": run.id,
         "local": run.local,
+        "caller": run.caller,
         "most": most,
     }
     for row in connection.execute(_TURNS, asked):

@@ -118,6 +118,7 @@ SESSION: Final = Table(
     Column("name", Text, primary_key=True),
     Column("agent", Text, primary_key=True),
     Column("tenant", Text, primary_key=True),
+    Column("owner", Text),  # the name of its first caller's token
     Column("release", Text, nullable=False),
     Column("release_name", Text, nullable=False),
     Column("generation", Int64, nullable=False),

@@ -108,6 +108,7 @@ def _rest(op: Operations) -> None:
         Column("name", Text, primary_key=True),
         Column("agent", Text, primary_key=True),
         Column("tenant", Text, primary_key=True),
+        Column("owner", Text),
         Column("release", Text, nullable=False),
         Column("release_name", Text, nullable=False),
         Column("generation", Int64, nullable=False),
