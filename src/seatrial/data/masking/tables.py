@@ -220,9 +220,7 @@ class TableMasker:
                 days = days or [self._shifts[of] for of in persons]
                 columns.append(self._shifted(act, values, days, batch.first, dropped))
             else:
-                works = works or [
-                    Work(days=self._shifts[_first(of)], dropped=dropped) for of in persons
-                ]
+                works = works or [Work(days=self._shifts[of], dropped=dropped) for of in persons]
                 columns.append(self._each(act, values, works, batch.first))
         if works is not None:
             self._place_texts(works, persons, people)
