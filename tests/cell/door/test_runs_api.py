@@ -216,6 +216,33 @@ async def test_a_cell_that_lags_sends_the_caller_away(quick: Door) -> None:
 
 
 @in_a_loop
+async def test_who_may_not_operate_does_not_jump_the_queue(quick: Door) -> None:
+    async with quick.open():
+        for priority, status in ((9, 200), (5, 200), (4, 403), (0, 403)):
+            answer = await quick.ask("POST", START, {"input": 1, "priority": priority})
+            assert answer.status == status
+            if status == 403:
+                assert answer.json["code"] == "priority_reserved"
+        urgent = await quick.ask("POST", START, {"input": 1, "priority": 0}, by="admin")
+        assert urgent.json["priority"] == 0
+        assert len((await quick.ask("GET", "/v1/runs")).json["runs"]) == 2
+
+
+@in_a_loop
+async def test_who_has_filled_his_half_of_the_queue_is_told_when_to_come_again(
+    quick: Door,
+) -> None:
+    door = Door(Stage(quick.stage.database, bounds=replace(FAST, queued=2)))
+    door.stage.runs._worker._draining = True
+    call = {"input": 1, "mode": "async"}
+    assert (await door.ask("POST", START, call)).status == 202
+    answer = await door.ask("POST", START, call)
+    assert (answer.status, answer.json["code"]) == (503, "queue_share_full")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await door.ask("POST", START, call, by="other")).status == 202
+
+
+@in_a_loop
 async def test_an_overloaded_cell_says_when_to_come_again(quick: Door) -> None:
     door = Door(Stage(quick.stage.database, bounds=replace(FAST, queued=1)))
     door.stage.runs._worker._draining = True

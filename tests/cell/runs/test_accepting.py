@@ -12,6 +12,7 @@ from seatrial.cell.runs.domain.refusals import (
     InputTooLarge,
     KeyReused,
     QueueFull,
+    QueueShareFull,
     RunRefused,
     SessionOfOther,
 )
@@ -23,7 +24,7 @@ from seatrial.contract.runs.states import Lane, RunState
 from seatrial.kit.clock import VirtualClock
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
-from tests.cell.runs.stage import FAST, Stage, Switch, asked, done, made
+from tests.cell.runs.stage import FAST, Stage, Switch, asked, done, made, until
 from tests.kit.leases.looped import in_a_loop
 
 
@@ -304,12 +305,43 @@ async def test_limits_of_the_release_bound_the_run(stage: Stage) -> None:
 async def test_a_full_queue_refuses_and_says_when_to_come_again(stage: Stage) -> None:
     stage = Stage(stage.database, bounds=replace(FAST, queued=3))
     stage.runs._worker._draining = True
-    for _ in range(3):
-        await stage.runs.accept(asked())
+    for n in range(3):
+        await stage.runs.accept(asked(caller=f"tok_{n}"))
     with pytest.raises(QueueFull) as refused:
-        await stage.runs.accept(asked())
+        await stage.runs.accept(asked(caller="tok_4"))
     assert refused.value.retry_after > 0
     assert await stage.database.read(number_of_runs) == 3
+
+
+@in_a_loop
+async def test_no_caller_holds_more_than_half_of_the_queue(stage: Stage) -> None:
+    bounds = replace(FAST, queued=6)
+    stage, other = (Stage(stage.database, bounds=bounds) for _ in range(2))
+    stage.runs._worker._draining = other.runs._worker._draining = True
+    for _ in range(3):
+        await stage.runs.accept(asked())
+    with pytest.raises(QueueShareFull) as refused:
+        await stage.runs.accept(asked())
+    assert refused.value.retry_after > 0
+    await stage.runs.accept(asked(caller="tok_2"))
+    await other.runs._worker._poll()  # what another process has taken counts as well
+    with pytest.raises(QueueShareFull):
+        await other.runs.accept(asked())
+    await other.runs.accept(asked(caller="tok_2"))
+    assert await stage.database.read(number_of_runs) == 5
+
+
+@in_a_loop
+async def test_a_caller_whose_runs_are_done_may_queue_again(sqlite_url: str) -> None:
+    with Database.open(sqlite_url) as database:
+        bounds = replace(FAST, queued=4, concurrency=1, per_agent=1, poll=3600.0)
+        stage = Stage(made(database), bounds=bounds)
+        async with stage.working() as runs:
+            for _ in range(3):
+                answers = [await runs.accept(asked(n)) for n in range(3)]
+                queued = [answer.run.state is RunState.QUEUED for answer in answers]
+                assert queued == [False, True, True]
+                await until(lambda: not runs.waiting and not runs.active)
 
 
 @pytest.mark.parametrize(

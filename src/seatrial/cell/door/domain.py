@@ -112,6 +112,14 @@ class CellPermissionMissing(Denied):
     remedy = "Use a token that has the permission, or ask an administrator for one."
 
 
+class PriorityReserved(Denied):
+    """The token {name!r} may not ask for priority {priority}."""
+
+    code = "priority_reserved"
+    cause = "What comes before the usual priority, 5, makes others wait; it needs `operate`."
+    remedy = "Ask for 5 to 9, or use a token with the permission `operate`."
+
+
 class TenantForeign(Denied):
     """The token {name!r} may touch the tenant {tenant!r} alone."""
 

@@ -16,9 +16,15 @@ from seatrial.cell.door.api.desk import (
 )
 from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.shown import owns, sees_payload, told_run, told_said
-from seatrial.cell.door.domain import Operation
+from seatrial.cell.door.domain import Operation, PriorityReserved
 from seatrial.cell.runs.domain.refusals import CursorMalformed, RunUnknown
-from seatrial.cell.runs.domain.values import Asked, Feedback, Filter, Run
+from seatrial.cell.runs.domain.values import (
+    INTERACTIVE_PRIORITY,
+    Asked,
+    Feedback,
+    Filter,
+    Run,
+)
 from seatrial.contract.documents import Document
 from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.contract.runs.states import Lane, Mode, Outcome, RunState
@@ -43,7 +49,7 @@ class Call(Document):
     mode: Mode = Mode.WAIT
     wait_seconds: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_WAIT)] = _WAIT
     timeout_seconds: Annotated[float | None, Field(strict=True)] = None
-    priority: Annotated[int, Field(strict=True, ge=0, le=9)] = 5
+    priority: Annotated[int, Field(strict=True, ge=0, le=9)] = INTERACTIVE_PRIORITY
     lane: Lane = Lane.INTERACTIVE
     tags: dict[str, str] = Field(default_factory=dict)
 
@@ -186,6 +192,8 @@ class _Endpoints:
         caller = await desk.caller(scope, CellPermission.INVOKE)
         body = await read_json(scope, receive, limit=desk.largest, strict=False)
         call = Call.read(body)
+        if call.priority < INTERACTIVE_PRIORITY and not caller.may(CellPermission.OPERATE):
+            raise PriorityReserved(name=caller.name, priority=call.priority)
         asked = Asked(
             agent=path_values(scope)["slug"],
             input=call.input,

@@ -73,6 +73,15 @@ class QueueFull(Unavailable):
     retry_after = 2
 
 
+class QueueShareFull(Unavailable):
+    """{queued} runs of this caller wait already."""
+
+    code = "queue_share_full"
+    cause = "One caller may hold half of the queue's places, so that others find room."
+    remedy = "Send it again after the time in `Retry-After`; add workers, or ask for fewer at once."
+    retry_after = 2
+
+
 class InputTooLarge(TooLarge):
     """The input has {size} bytes; at most {limit} are taken."""
 

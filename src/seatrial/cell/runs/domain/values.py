@@ -348,7 +348,7 @@ class Bounds:
     Attributes:
         concurrency: runs at once in this process.
         per_agent: of these, of one agent: a slow one must not take all.
-        queued: runs that may wait in the cell; one more is refused.
+        queued: runs that may wait in the cell, half of them of one caller; one more is refused.
         lease: after so long without a sign of life a worker's runs are given to others.
         poll: how often to look for work of other processes.
         timeout: of an attempt where neither caller nor release says.
@@ -380,3 +380,8 @@ class Bounds:
     grace: float = 20.0
     local_lease: float = 60.0
     chunks: float = 0.05
+
+    @property
+    def share(self) -> int:
+        """Runs of one caller that may wait."""
+        return max(1, self.queued // 2)

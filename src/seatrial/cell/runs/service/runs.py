@@ -12,6 +12,7 @@ from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import (
     OutputTooLarge,
     QueueFull,
+    QueueShareFull,
     RunStateConflict,
     RunUnknown,
 )
@@ -146,7 +147,7 @@ class Runs:
         """Accept a run; it is durable when this returns.
 
         Raises:
-            QueueFull: too many wait.
+            QueueFull, QueueShareFull: too many wait, or too many of this caller.
             KeyReused: its idempotency key names another request.
             GenerationBehind: its caller has met a later generation than this cell's.
             SessionOfOther: its session is another caller's.
@@ -293,7 +294,7 @@ class Runs:
         at = self._clock.now()
         run = await self._write(lambda connection: endings.redrive(connection, run_id, at))
         self._ports.changed(run.release)
-        self._worker.wake(run.agent)
+        self._worker.wake(run)
         return run
 
     # --- Showing --------------------------------------------------------------------------------
@@ -421,12 +422,14 @@ class Runs:
         return await asyncio.shield(task)
 
     async def _accepted(self, order: accepting.Order) -> Accepted:
-        agent = order.asked.agent
+        agent, caller = order.asked.agent, order.asked.caller
         direct = self._worker.reserve(agent)
         if direct:
             order = replace(order, worker=self._worker.name)
         elif self._worker.waiting >= self.bounds.queued:
             raise QueueFull(queued=self._worker.waiting)
+        elif self._worker.waiting_of(caller) >= self.bounds.share:
+            raise QueueShareFull(queued=self._worker.waiting_of(caller))
         begun = False
         try:
             run, fresh = await self._write(
@@ -440,7 +443,7 @@ class Runs:
             if direct and not begun:
                 self._worker.release(agent)
         if fresh and not direct:
-            self._worker.wake(agent)
+            self._worker.wake(run)
         return Accepted(run=run, fresh=fresh)
 
     async def _write(self, use_case: Callable[[Connection], _T]) -> _T:

@@ -45,12 +45,21 @@ class Worker:
         self._wake = asyncio.Event()
         self._signed = bench.clock.steady()
         self._draining = False
-        self.waiting = 0
+        self._queued: Counter[str] = Counter()  # runs that wait, by caller
 
     @property
     def active(self) -> int:
         """Runs in hand."""
         return len(self._attempts)
+
+    @property
+    def waiting(self) -> int:
+        """Runs that waited when this process last looked."""
+        return self._queued.total()
+
+    def waiting_of(self, caller: str) -> int:
+        """Those of them that `caller` started."""
+        return self._queued[caller]
 
     def reserve(self, agent: str) -> bool:
         """Keep room for a run that is accepted and begun in one; false if it must queue.
@@ -76,10 +85,10 @@ class Worker:
         self._reserved -= 1
         self._begin(run)
 
-    def wake(self, agent: str) -> None:
-        """A run of `agent` was put into the queue."""
-        self.waiting += 1
-        self._look(agent)
+    def wake(self, run: Run) -> None:
+        """`run` was put into the queue."""
+        self._queued[run.caller] += 1
+        self._look(run.agent)
 
     def stop(self, run: str, why: Stop) -> None:
         """Cut off every attempt at `run` here."""
@@ -181,7 +190,8 @@ class Worker:
             self._reserved -= most
         if taken:
             reach("runs.claim.after")
-        self.waiting = max(0, self.waiting - len(taken))
+        # Only what is above nothing is kept: others may have put there what was taken.
+        self._queued -= Counter(run.caller for run in taken)
         for run in taken:
             self._busy[run.agent] += 1
             if run.attempt == 1:
@@ -198,7 +208,7 @@ class Worker:
 
         def use_case(
             connection: Connection,
-        ) -> tuple[dict[str, int], dict[str, tuple[object, ...]], set[tuple[str, int]]]:
+        ) -> tuple[dict[tuple[str, str], int], dict[str, tuple[object, ...]], set[tuple[str, int]]]:
             waiting = moves.waiting(connection)
             held = moves.held_by(connection, self.name) if self._attempts else set()
             if not watched:
@@ -213,9 +223,11 @@ class Worker:
             self._bench.feeds.compare(run, stands)
         for key in before - held:
             self._stop_lost(key)
-        self.waiting = sum(waiting.values())
+        self._queued = Counter()
+        for (_, caller), runs in waiting.items():
+            self._queued[caller] += runs
         if changes == self._changes:
-            for agent in waiting.keys() - self._backlog:
+            for agent in {agent for agent, _ in waiting} - self._backlog:
                 self._look(agent)
 
     async def _sign(self) -> None:

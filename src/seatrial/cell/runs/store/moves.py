@@ -61,9 +61,9 @@ _FENCE: Final = (
     .with_for_update(read=True)
 )
 _WAITING: Final = (
-    select(RUN.c.agent, func.count().label("runs"))
+    select(RUN.c.agent, RUN.c.caller, func.count().label("runs"))
     .where(QUEUED, RUN.c.ready <= now())
-    .group_by(RUN.c.agent)
+    .group_by(RUN.c.agent, RUN.c.caller)
 )
 _LAPSED: Final = select(RUN.c.id).where(RUNNING, RUN.c.lease < now()).limit(1)
 _LOCKED: Final = select(RUN).where(RUN.c.id == bindparam("id")).with_for_update()
@@ -266,9 +266,9 @@ def redrive(connection: Connection, run: str) -> None:
     )
 
 
-def waiting(connection: Connection) -> dict[str, int]:
-    """How many runs of each agent wait to be claimed."""
-    return {row.agent: row.runs for row in connection.execute(_WAITING)}
+def waiting(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many runs wait to be claimed, by agent and caller."""
+    return {(row.agent, row.caller): row.runs for row in connection.execute(_WAITING)}
 
 
 def held_by(connection: Connection, worker: str) -> set[tuple[str, int]]:
