@@ -100,7 +100,7 @@ class EnrolmentMissing(Unavailable):
 
     code = "enrolment_missing"
     cause = "A cell is made known to control once, by a token that an administrator makes."
-    remedy = "Make one with `seatrial control enrol`, write it to that file, mode 0600, and start."
+    remedy = "Make one with `seatrial keys enrol`, write it to that file, mode 0600, and start."
 
 
 class EnrolmentMismatched(Denied):

@@ -36,6 +36,10 @@ _Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT)]
 _Limit = Annotated[int, Query(ge=1, le=200)]
 
 
+_ENVIRONMENT: Final = "/environments/{environment}"
+_OPTIONS: Final[dict[str, Any]] = {"tags": ["promotions"], "response_model": None}
+
+
 def router(
     service: Promotions, guard: Guard, cell_guard: CellGuard, lifetime: Lifetime
 ) -> APIRouter:
@@ -48,36 +52,33 @@ def router(
         lifetime: of the process; streams end with it.
     """
     routes = APIRouter(prefix="/v1")
-    _for_people(routes, service, guard)
+    _orders(routes, service, guard)
+    _generations(routes, service, guard)
     _for_cells(routes, service, cell_guard, lifetime)
     return routes
 
 
-def _for_people(routes: APIRouter, service: Promotions, guard: Guard) -> None:
+def _orders(routes: APIRouter, service: Promotions, guard: Guard) -> None:
     reader = Depends(guard(Permission.READ))
     # Which permission an order needs stands in what was signed, so the use case asks for it.
     somebody = Annotated[Caller, reader]
 
-    options: dict[str, Any] = {"tags": ["promotions"], "response_model": None}
-
-    @routes.get("/status", dependencies=[reader], responses=_told(Status), **options)
+    @routes.get("/status", dependencies=[reader], responses=_told(Status), **_OPTIONS)
     async def status() -> Response:
         """Everything on one page."""
         return _json(await service.status())
 
-    environment = "/environments/{environment}"
-
-    @routes.post(f"{environment}/plan", dependencies=[reader], responses=_told(Plan), **options)
+    @routes.post(f"{_ENVIRONMENT}/plan", dependencies=[reader], responses=_told(Plan), **_OPTIONS)
     async def plan(environment: str, request: PlanRequest) -> Response:
         """What would happen, ready to be signed, and what stands in its way."""
         return _json(await service.plan(request, environment))
 
-    @routes.post(f"{environment}/orders", responses=_told(OrderAnswer, 202), **options)
+    @routes.post(f"{_ENVIRONMENT}/orders", responses=_told(OrderAnswer, 202), **_OPTIONS)
     async def order(environment: str, request: OrderRequest, caller: somebody) -> Response:
         """Carry out a signed plan. `met: false` says that it is kept until its gates are met."""
         return _json(await service.order(request, environment, caller), status=202)
 
-    @routes.post(f"{environment}/rollback", responses=_told(GenerationRow, 202), **options)
+    @routes.post(f"{_ENVIRONMENT}/rollback", responses=_told(GenerationRow, 202), **_OPTIONS)
     async def rollback(
         environment: str,
         request: RollbackRequest,
@@ -86,26 +87,29 @@ def _for_people(routes: APIRouter, service: Promotions, guard: Guard) -> None:
         """Go back to an earlier generation's releases, at once."""
         return _json(await service.rollback(request, environment, caller), status=202)
 
+
+def _generations(routes: APIRouter, service: Promotions, guard: Guard) -> None:
+    reader = Depends(guard(Permission.READ))
+    one = f"{_ENVIRONMENT}/generations/{{generation}}"
+
     @routes.get(
-        f"{environment}/generations",
+        f"{_ENVIRONMENT}/generations",
         dependencies=[reader],
         responses=_told(Generations),
-        **options,
+        **_OPTIONS,
     )
     async def generations(environment: str, limit: _Limit = 50) -> Response:
         """The newest generations, whatever became of them."""
         return _json(Generations(generations=await service.generations(environment, limit)))
 
-    one = f"{environment}/generations/{{generation}}"
-
-    @routes.get(one, dependencies=[reader], responses=_told(GenerationRow), **options)
+    @routes.get(one, dependencies=[reader], responses=_told(GenerationRow), **_OPTIONS)
     async def generation(
         environment: str, generation: int, wait: _Wait = 0.0, until: Until = Until.EVERYWHERE
     ) -> Response:
         """One generation; with `wait`, as soon as it has come as far as `until` says."""
         return _json(await service.wait(environment, generation, until, wait))
 
-    @routes.post(f"{one}/exclude", responses=_told(GenerationRow), **options)
+    @routes.post(f"{one}/exclude", responses=_told(GenerationRow), **_OPTIONS)
     async def exclude(
         environment: str,
         generation: int,
