@@ -1,5 +1,6 @@
 """Masks a table batch by batch: a pure function of the batch, the rules, the key and the people."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,7 @@ from seatrial.data.sources.batches import Batch
 NOBODY: Final[tuple[str, ...]] = ()
 _CHANCES: Final = 1 << 32
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_MANY: Final = 1 << 15  # values of a column, after which it shows whether they come again
 _MOST_KEPT: Final = 1 << 17  # people whose shift of dates is kept at hand
 
 People = Callable[[Iterable[str]], Mapping[str, Dossier]]
@@ -227,8 +229,14 @@ class TableMasker:
         return columns
 
     def _mapped(self, memo: Memo, values: Value, first: int) -> list[str]:
+        if memo.rarely_hits:
+            with contextlib.suppress(Unfit):  # the slower way tells which it was
+                return [memo.mask(value) if value else value for value in values]
+        before = len(memo)
         try:
-            return [memo[value] for value in values]
+            masked = [memo[value] for value in values]
+            memo.rarely_hits = before > _MANY and len(memo) - before > len(values) // 2
+            return masked  # noqa: TRY300 - the whole is what may fail
         except ColumnUnfit as error:
             wrong = next(i for i, value in enumerate(values) if value not in memo)
             raise self._unfit(error, first + wrong) from None
