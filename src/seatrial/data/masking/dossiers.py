@@ -7,7 +7,7 @@ value does. One pass of Aho-Corasick finds all forms, whatever their number.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -48,6 +48,7 @@ class Squeezed:
         text: as it is, in UTF-8.
         wordy: 1 for each byte of a letter or digit, 0 for each other and for escapes.
         letters: those bytes alone.
+        place: where in the text the byte of `letters` with a given index stands.
     """
 
     def __init__(self, text: bytes) -> None:
@@ -62,12 +63,9 @@ class Squeezed:
                 wordy[found.start() : found.end()] = False
         self.text: Final = text
         self.wordy: Final = wordy.tobytes()
-        self._places = np.flatnonzero(wordy)
-        self.letters: Final = _SMALL[every[self._places]].tobytes()
-
-    def place(self, index: int) -> int:
-        """Where in the text the byte `index` stands."""
-        return self._places.item(index)
+        places = np.flatnonzero(wordy)
+        self.letters: Final = _SMALL[every[places]].tobytes()
+        self.place: Final[Callable[[int], int]] = places.item
 
     def begins_at(self, start: int) -> bool:
         """Whether a value can begin there: no word or number goes on."""
@@ -114,14 +112,15 @@ class Dossier:
         if self._automaton is None:
             return
         hits = self._automaton.find_matches_as_indexes(squeezed.letters, overlapping=True)
-        text, place = squeezed.text, squeezed.place
+        text, place, wordy, size = squeezed.text, squeezed.place, squeezed.wordy, len(squeezed.text)
         for form, first, behind in hits:
             rendering = self._forms[form]
             start, end = place(first), place(behind - 1) + 1
+            # Asked in this order, and at hand, because most hits end at one of the first two.
             if (
-                (end - start == behind - first or _is_whole(rendering, squeezed, first, behind))
-                and squeezed.begins_at(start)
-                and squeezed.ends_at(end)
+                (not start or not wordy[start - 1] or squeezed.begins_at(start))
+                and (end == size or not wordy[end] or squeezed.ends_at(end))
+                and (end - start == behind - first or _is_whole(rendering, squeezed, first, behind))
                 and (not rendering.name or _is_meant(text, start, end))
             ):
                 yield Span(start, end, self._instead(form, text[start:end]))

@@ -214,6 +214,10 @@ def as_reported(name: str) -> str:
 
 def _text(path: str, *, deep: bool) -> Act:
     def text(value: Value, work: Work, container: Value, name: Value) -> Value:
+        if type(value) is str:
+            work.texts.append(value)
+            work.places.append((container, name, value))
+            return None  # until its masked form is put there: nothing unmasked is ever in place
         if isinstance(value, dict) and not deep:
             work.dropped.add(f"{path}.*")
             return None
@@ -221,7 +225,7 @@ def _text(path: str, *, deep: bool) -> Act:
         if found:
             work.texts.extend(found)
             work.places.append((container, name, value))
-            return None  # until its masked form is put there: nothing unmasked is ever in place
+            return None
         return value
 
     return text
