@@ -95,8 +95,8 @@ def test_most_names_of_foreign_sentences_are_found() -> None:
         for item in json.loads(gzip.decompress(path.read_bytes()))
     ]  # fmt: skip
     recall, precision = scores(Tagger(), texts, NAME)
-    assert recall >= 0.88
-    assert precision >= 0.6
+    assert recall >= 0.90
+    assert precision >= 0.70
 
 
 def test_who_is_in_no_record_is_masked_as_the_tables_would() -> None:
@@ -128,3 +128,11 @@ class _Engine:
 def test_what_an_outside_detector_finds_gets_our_pseudonym() -> None:
     texts = TextMasker(None, [PresidioFinder(EVERY, _Engine())])
     assert texts.masked(["é: Olga!"], []) == [f"é: {EVERY.name('Olga')}!"]
+
+
+def test_words_of_every_day_and_names_of_members_stay() -> None:
+    texts = TextMasker(None, [TagFinder(Tagger(), EVERY)])
+    inner = json.dumps({"dob": "1990", "note": "no problem, thank you", "city": "x"})
+    (masked,) = texts.masked([inner], [])
+    assert json.loads(masked).keys() == {"dob", "note", "city"}
+    assert "no problem" in masked

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -14,7 +15,7 @@ LEXICAL: Final = (6, 7, 8, 9, 12, 13, 19, 20)  # those that tell its neighbours'
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|\d+|[^\w\s]")
 _EDGE: Final = ("", "")
-_ENDINGS: Final = ("s", "es", "ed", "d", "ing", "ly", "'s")
+_ENDINGS: Final = ("s", "es", "ed", "d", "ing", "ly", "'s", "n't", "'m", "'ll", "'ve", "'re", "'d")
 
 
 class Word(NamedTuple):
@@ -43,18 +44,31 @@ def features(text: list[Word]) -> np.ndarray:
 @lru_cache(maxsize=1 << 15)
 def _seen(text: str) -> tuple[str, str]:
     """A word in small letters, and its kind: its shape, and whether it is a word of every day."""
-    small = text.lower()
-    known = small in english() or any(
-        small.endswith(ending)
-        and {small.removesuffix(ending), f"{small.removesuffix(ending)}e"} & english()
-        for ending in _ENDINGS
-    )
+    small = text.lower().replace("\u2019", "'")
+    known = any(stem in english() for stem in _stems(small))
     return small, f"{_shape(text)}{'k' if known else 'u'}" if text[0].isalpha() else _shape(text)
+
+
+def _stems(small: str) -> Iterator[str]:
+    """The word, and what it may be a form of."""
+    yield small
+    for ending in _ENDINGS:
+        if small.endswith(ending):
+            stem = small.removesuffix(ending)
+            yield from (stem, f"{stem}e")
+    if small.endswith("ies"):
+        yield f"{small.removesuffix('ies')}y"
 
 
 def is_unknown(text: str) -> bool:
     """Whether it is a word with a capital that is none of every day."""
     return _seen(text)[1] in {"Xxu", "XXu"}
+
+
+def is_everyday(text: str) -> bool:
+    """Whether all of it are words of every day, and one of them is not written as a name."""
+    kinds = [_seen(word.text)[1] for word in words(text) if word.text[0].isalpha()]
+    return all(kind.endswith("k") for kind in kinds) and any(kind == "xk" for kind in kinds)
 
 
 def _found(
@@ -93,7 +107,9 @@ def _found(
 
 @cache
 def english() -> frozenset[str]:
-    """Words of every day, in small letters; those of the word lists of Mimesis and Faker (MIT)."""
+    """Words of every day, in small letters; from word lists of Mimesis, Faker
+    and the prose of Python's own documentation.
+    """
     text = files("seatrial.data.masking.tagging").joinpath("english.txt").read_text("ascii")
     return frozenset(text.split())
 

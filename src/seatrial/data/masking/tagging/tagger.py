@@ -5,12 +5,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from seatrial.data.masking.dossiers import Span, common_words
+from seatrial.data.masking.dossiers import Span
 from seatrial.data.masking.pseudonyms import Pseudonyms
-from seatrial.data.masking.tagging.features import Word, features, is_unknown, words
+from seatrial.data.masking.tagging.features import Word, features, is_everyday, is_unknown, words
 from seatrial.data.masking.tagging.training import NAME, OTHER, PLACE, STREET, default_weights
 from seatrial.data.rules.domain import Class, ColumnRule, Mask
 
+_JOINING: Final = frozenset(",.#/-'")  # marks that stand inside a name or an address
 _MASKED: Final = frozenset({NAME, STREET})
 _EAGERNESS: Final = 0.3  # of the largest weight: a name missed is worse than a word masked
 _MOST: Final = 4096  # words that are judged at once
@@ -69,15 +70,29 @@ def _joined(text: str, part: list[Word], tags: list[int]) -> Iterator[Found]:
         behind = index + 1
         while behind < len(part) and _goes_on(text, part, tags, behind, tag):
             behind += 1
-        start, end = part[index].start, part[behind - 1].end
-        if tag in _MASKED and any(c.isalpha() for c in text[start:end]):
-            yield Found(start, end, tag)
+        if tag in _MASKED:
+            yield from _trimmed(text, part[index].start, part[behind - 1].end, tag)
         index = behind
 
 
+def _trimmed(text: str, start: int, end: int, tag: int) -> Iterator[Found]:
+    """The find without marks at its ends; nothing, if it has no letter."""
+    while start < end and not text[start].isalnum():
+        start += 1
+    while end > start and not text[end - 1].isalnum():
+        end -= 1
+    found = text[start:end]
+    is_member = text[end : end + 2] == '":'  # of JSON inside the text
+    is_word = tag == NAME and is_everyday(found)
+    if any(c.isalpha() for c in found) and not is_member and not is_word:
+        yield Found(start, end, tag)
+
+
 def _goes_on(text: str, part: list[Word], tags: list[int], index: int, tag: int) -> bool:
+    """Whether the word belongs to the find before it: of one kind, in one line, in one value."""
     between = text[part[index - 1].end : part[index].start]
-    return tags[index] == tag and "\n" not in between and "\0" not in between
+    joins = part[index].text[0].isalnum() or part[index].text in _JOINING
+    return tags[index] == tag and joins and "\n" not in between and "\0" not in between
 
 
 class TagFinder:
@@ -95,8 +110,6 @@ class TagFinder:
         ascii_only = len(shown) == len(text)
         for found in self._tagger.found(shown):
             value = shown[found.start : found.end]
-            if found.tag == NAME and value.islower() and value in common_words():
-                continue
             masked = self._street(value) if found.tag == STREET else self._name(value)
             start = found.start if ascii_only else len(_bytes(shown[: found.start]))
             yield Span(start, start + len(_bytes(value)), masked.encode(errors="replace"))
