@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,8 +106,8 @@ def test_an_agent_in_staging_reaches_nothing_but_its_own_door() -> None:
                 "staging",
                 "burglar",
                 {
-                    "files": [*files, "/etc/shadow", "/root/.bashrc"],
-                    "folders": [*map(str, places), "/tmp", "/root", "/proc"],  # noqa: S108
+                    "files": [*files, "/etc/shadow", str(Path.home() / ".bashrc")],
+                    "folders": [*map(str, places), "/tmp", str(Path.home()), "/proc"],  # noqa: S108
                     "processes": [each.pid for each in others] + guests(production),
                     "ports": [control.port, production.port, inner, staging.port],
                     "sockets": ["/var/run/docker.sock", "/run/dbus/system_bus_socket"],

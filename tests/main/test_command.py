@@ -73,6 +73,7 @@ Commands:
   control       Run control as one process.
   cell          Run a cell as one process.
   doctor        Check that this machine can carry Seatrial.
+  data          Mask data for staging, and prove it.
   flags         Lint, explain and serve feature flags.
   rollout       Rehearse a rollout plan.
   settings      Check a settings file.

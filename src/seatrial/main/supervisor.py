@@ -26,15 +26,11 @@ _TAIL: Final = 4_000  # bytes of the log that an error quotes from
 
 
 class ProcessFailed(Failed):
-    """The process {name!r} ended with code {status}: {last}."""
+    """The process {name!r} ended with code {status}: {last} (its log is {log})."""
 
     code = "process_failed"
     cause = "A process of the system did not start; its log tells why, and its last line is here."
-    remedy = "Mend what the line says; the whole log is in {log}."
-
-    def __init__(self, *, name: str, status: int, last: str, log: str) -> None:
-        super().__init__(name=name, status=status, last=last)
-        self.remedy = type(self).remedy.format(log=log)  # type: ignore[misc]  # this one's own
+    remedy = "Mend what the line says; the file that is named holds all of it."
 
 
 @dataclass(kw_only=True)

@@ -191,7 +191,7 @@ def test_what_was_ordered_once_is_not_carried_out_again() -> None:
     """Rules were loosened by an order that still counts, and tightened again."""
     lax = EMPTY.model_copy(update={"rules": rules_of(Profile.SOLO, "production")})
     strict = EMPTY.model_copy(update={"rules": rules_of(Profile.TEAM, "production")})
-    order = CREW.order(lax, strict, CREW.releaser, verb=Verb.CONFIGURE, previous=4)
+    order = CREW.order(lax, strict, CREW.author, CREW.releaser, verb=Verb.CONFIGURE, previous=4)
     for present, found in ((4, None), (6, Why.GATES)):
         here = replace(START, generation=present, closure=strict)
         made = ordered(CREW, lax, strict, present + 1, verb=Verb.CONFIGURE, evidence=[order])
