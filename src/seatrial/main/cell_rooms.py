@@ -48,6 +48,7 @@ from seatrial.cell.switch.service.cell import CellSwitch
 from seatrial.cell.switch.service.cell import Surroundings as SwitchSurroundings
 from seatrial.cell.switch.service.enrolling import Application, own_keys
 from seatrial.cell.switch.service.warming import HostWarmer, plan_of
+from seatrial.cell.telemetry import domain as telemetry
 from seatrial.cell.telemetry.service.counts import RunFigures
 from seatrial.cell.telemetry.service.logs import LogBook, printed
 from seatrial.cell.telemetry.service.receipts import Receipts
@@ -358,9 +359,9 @@ class CellRooms:
             url=f"{endpoint.rstrip('/')}/v1/traces",
             headers=(),
             resource={
-                "service.name": "seatrial",
-                "service.version": version("seatrial"),
-                "deployment.environment.name": self._environment,
+                telemetry.SERVICE: "seatrial",
+                telemetry.VERSION: version("seatrial"),
+                telemetry.ENVIRONMENT: self._environment,
             },
         )
         frame = self._frame

@@ -8,7 +8,7 @@ from seatrial.kit.errors import Denied, Invalid
 # moved, and will go.
 ENVIRONMENT: Final = "deployment.environment.name"
 SERVICE: Final = "service.name"
-INSTANCE: Final = "service.instance.id"
+VERSION: Final = "service.version"
 OPERATION: Final = "gen_ai.operation.name"
 PROVIDER: Final = "gen_ai.provider.name"
 MODEL_ASKED: Final = "gen_ai.request.model"

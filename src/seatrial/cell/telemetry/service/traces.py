@@ -94,9 +94,9 @@ class Traces:
 
     async def _tell(self, batch: list[Run]) -> None:
         def use_case(connection: Connection) -> list[tuple[list[Call], Totals]]:
+            totals = journal.totals_of(connection, [run.id for run in batch])
             return [
-                (journal.calls(connection, run.id), journal.totals(connection, run.id))
-                for run in batch
+                (journal.calls(connection, run.id), totals.get(run.id, Totals())) for run in batch
             ]
 
         found = await self._database.read(use_case)
