@@ -16,8 +16,8 @@ from seatrial.cell.door.service.prompts import Prompts, PromptSources
 from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.door.store.tables import HISTORY as DOOR
 from seatrial.cell.hosts.domain import SlotIdentity
-from seatrial.cell.journal.service import Journal
-from seatrial.cell.journal.store import HISTORY as JOURNAL
+from seatrial.cell.journal.service.metering import Journal
+from seatrial.cell.journal.store.calls import HISTORY as JOURNAL
 from seatrial.cell.llms.domain import Dialect, Provider
 from seatrial.cell.llms.service.calls import ModelCalls, Surroundings
 from seatrial.cell.llms.service.figures import ModelFigures

@@ -305,7 +305,7 @@ STRAYS: Final = {
     "a neighbour reads a file without a role": (
         "SEA010",
         "cell/runs/service.py",
-        "from seatrial.cell.journal.matching import decide",
+        "from seatrial.cell.llms.usage import estimated",
     ),
     "a file without a role knows the web framework": (
         "SEA009",

@@ -11,7 +11,7 @@ import click
 
 from seatrial.cell.door.service.access import KIND
 from seatrial.cell.door.store import tables as door_store
-from seatrial.cell.journal import store as journal_store
+from seatrial.cell.journal.store import calls as journal_store
 from seatrial.cell.runs.store import tables as runs_store
 from seatrial.cell.switch import store as switch_store
 from seatrial.cell.switch.service.enrolling import own_keys

@@ -29,8 +29,8 @@ from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.hosts.domain import Limits as HostLimits
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostSettings
-from seatrial.cell.journal.service import Journal
-from seatrial.cell.journal.service import totals as journal_totals
+from seatrial.cell.journal.service.metering import Journal
+from seatrial.cell.journal.service.metering import totals as journal_totals
 from seatrial.cell.llms.domain import KNOWN, Dialect, Provider
 from seatrial.cell.llms.service.calls import CallBounds, ModelCalls
 from seatrial.cell.llms.service.calls import Surroundings as CallSurroundings

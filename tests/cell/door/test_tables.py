@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
 from seatrial.cell.door.store import tables as door
-from seatrial.cell.journal import store as journal
+from seatrial.cell.journal.store import calls as journal
 from seatrial.cell.vault import store as vault
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database

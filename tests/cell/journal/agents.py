@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from seatrial.cell.journal.rows import Effect, Kind
+from seatrial.cell.journal.domain.rows import Effect, Kind
 from tests.cell.journal.programs import WRITES, If, Manner, Many, Par, Say, Seq, Step
 
 _LOOK: Final = Say(kind=Kind.ACTION, effect=Effect.READ, name=1)

@@ -4,8 +4,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from seatrial.cell.journal import keys
-from seatrial.cell.journal.rows import Effect, Kind, RowState
+from seatrial.cell.journal.domain import keys
+from seatrial.cell.journal.domain.rows import Effect, Kind, RowState
 from tests.cell.journal.programs import If, Manner, Many, Par, Say, Seq, Step
 from tests.cell.journal.world import Deed, Told, World, digest
 

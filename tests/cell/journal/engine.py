@@ -11,9 +11,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from seatrial.cell.journal import book as real_book
-from seatrial.cell.journal import keys, matching
-from seatrial.cell.journal.matching import (
+from seatrial.cell.journal.domain import book as real_book
+from seatrial.cell.journal.domain import keys, matching
+from seatrial.cell.journal.domain.matching import (
     Answer,
     AskWhatHappened,
     Attach,
@@ -30,7 +30,16 @@ from seatrial.cell.journal.matching import (
     Sink,
     Wait,
 )
-from seatrial.cell.journal.rows import Arrival, Claim, Effect, Facts, Kind, Mode, Row, RowState
+from seatrial.cell.journal.domain.rows import (
+    Arrival,
+    Claim,
+    Effect,
+    Facts,
+    Kind,
+    Mode,
+    Row,
+    RowState,
+)
 from tests.cell.journal.direct import call_of
 from tests.cell.journal.programs import Dice, If, Manner, Many, Par, Say, Seq, Step
 from tests.cell.journal.world import Deed, Told, World, digest

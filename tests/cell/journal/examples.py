@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from seatrial.cell.journal.matching import (
+from seatrial.cell.journal.domain.matching import (
     Answer,
     Attach,
     Diverged,
@@ -18,7 +18,7 @@ from seatrial.cell.journal.matching import (
     RetrySameKey,
     Wait,
 )
-from seatrial.cell.journal.rows import Arrival, Effect, Facts, Kind, Mode, Row, RowState
+from seatrial.cell.journal.domain.rows import Arrival, Effect, Facts, Kind, Mode, Row, RowState
 from tests.cell.journal.engine import Rule
 
 READ: Final = Effect.READ

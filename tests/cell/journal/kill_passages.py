@@ -23,11 +23,11 @@ from typing import Any, Final, NoReturn
 
 from sqlalchemy import Column, Table, Text, select, update
 
-from seatrial.cell.journal.matching import Finished, NeedsPerson, Park
-from seatrial.cell.journal.recall import store
-from seatrial.cell.journal.recall.domain import Bounds
-from seatrial.cell.journal.recall.service import Recall, Surroundings
-from seatrial.cell.journal.rows import Effect, RowState
+from seatrial.cell.journal.domain.matching import Finished, NeedsPerson, Park
+from seatrial.cell.journal.domain.records import Bounds
+from seatrial.cell.journal.domain.rows import Effect, RowState
+from seatrial.cell.journal.service.recall import Recall, Surroundings
+from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from seatrial.cell.journal.keys import effect_key, masked
-from seatrial.cell.journal.matching import (
+from seatrial.cell.journal.domain.keys import effect_key, masked
+from seatrial.cell.journal.domain.matching import (
     AskWhatHappened,
     Diverged,
     FindMarker,
@@ -17,10 +17,10 @@ from seatrial.cell.journal.matching import (
     Redo,
     RetrySameKey,
 )
-from seatrial.cell.journal.recall import store
-from seatrial.cell.journal.recall.domain import Body
-from seatrial.cell.journal.recall.service import Attempt, Passage, Recall
-from seatrial.cell.journal.rows import Kind, Row, RowState
+from seatrial.cell.journal.domain.records import Body
+from seatrial.cell.journal.domain.rows import Kind, Row, RowState
+from seatrial.cell.journal.service.recall import Attempt, Passage, Recall
+from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import Clock
 from seatrial.kit.database.database import Database
 from tests.cell.journal.direct import call_of

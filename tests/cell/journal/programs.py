@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from seatrial.cell.journal.rows import Effect, Kind
+from seatrial.cell.journal.domain.rows import Effect, Kind
 
 
 class Manner(enum.StrEnum):

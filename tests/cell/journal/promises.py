@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from seatrial.cell.journal.matching import Diverged, Finished
-from seatrial.cell.journal.rows import Effect, Kind, Mode, RowState
+from seatrial.cell.journal.domain.matching import Diverged, Finished
+from seatrial.cell.journal.domain.rows import Effect, Kind, Mode, RowState
 from tests.cell.journal.agents import AGENTS
 from tests.cell.journal.direct import direct
 from tests.cell.journal.engine import REAL, Broken, Death, Disk, Fate, Machine, Story, live

@@ -2,7 +2,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from seatrial.cell.journal.domain import (
+from seatrial.cell.journal.domain.calls import (
     CallKey,
     CallKind,
     CallState,
@@ -11,8 +11,8 @@ from seatrial.cell.journal.domain import (
     Tokens,
     Totals,
 )
-from seatrial.cell.journal.service import Journal, Ledger, calls, totals, totals_of
-from seatrial.cell.journal.store import HISTORY
+from seatrial.cell.journal.service.metering import Journal, Ledger, calls, totals, totals_of
+from seatrial.cell.journal.store.calls import HISTORY
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.migrations import migrate_now
 

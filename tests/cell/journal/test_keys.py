@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.cell.journal.keys import Call, Dialect, effect_key, exact, masked, said_at, scripted
-from seatrial.cell.journal.rows import Kind
+from seatrial.cell.journal.domain.keys import (
+    Call,
+    Dialect,
+    effect_key,
+    exact,
+    masked,
+    said_at,
+    scripted,
+)
+from seatrial.cell.journal.domain.rows import Kind
 
 _ROUTES = {
     Dialect.OPENAI_CHAT: "POST /v1/chat/completions",

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.cell.journal.book import Book
-from seatrial.cell.journal.matching import decide, finish
-from seatrial.cell.journal.rows import Arrival, Effect, Facts, Kind, Mode, Row, RowState
+from seatrial.cell.journal.domain.book import Book
+from seatrial.cell.journal.domain.matching import decide, finish
+from seatrial.cell.journal.domain.rows import Arrival, Effect, Facts, Kind, Mode, Row, RowState
 from tests.cell.journal.agents import AGENTS
 from tests.cell.journal.engine import REAL, Death, Fate, live
 from tests.cell.journal.examples import EXAMPLES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.cell.journal import book, matching
+from seatrial.cell.journal.domain import book, matching
 from tests.cell.journal.engine import Rule
 from tests.cell.journal.examples import EXAMPLES
 from tests.cell.journal.promises import one_case

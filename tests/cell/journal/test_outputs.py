@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.cell.journal.outputs import Restarted, Same, Sent, compare
+from seatrial.cell.journal.domain.outputs import Restarted, Same, Sent, compare
 
 CUTS = st.lists(st.integers(0, 40), max_size=4).map(sorted)
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from seatrial.cell.journal.matching import (
+from seatrial.cell.journal.domain.matching import (
     Finished,
     NeedsPerson,
     Park,
 )
-from seatrial.cell.journal.recall import store
-from seatrial.cell.journal.recall.service import Recall, Surroundings
-from seatrial.cell.journal.rows import Effect
+from seatrial.cell.journal.domain.rows import Effect
+from seatrial.cell.journal.service.recall import Recall, Surroundings
+from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import VirtualClock, run_virtually
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database

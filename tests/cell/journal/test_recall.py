@@ -11,8 +11,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from seatrial.cell.journal.keys import Call, Dialect, effect_key
-from seatrial.cell.journal.matching import (
+from seatrial.cell.journal.domain.keys import Call, Dialect, effect_key
+from seatrial.cell.journal.domain.matching import (
     Answer,
     AskWhatHappened,
     Attach,
@@ -28,17 +28,17 @@ from seatrial.cell.journal.matching import (
     RetrySameKey,
     Sink,
 )
-from seatrial.cell.journal.recall import store
-from seatrial.cell.journal.recall.domain import (
+from seatrial.cell.journal.domain.records import (
     AnswerNotKept,
     AttemptStale,
     Body,
     Bounds,
     CallSettled,
 )
-from seatrial.cell.journal.recall.service import Attempt, Passage, Recall, Surroundings
-from seatrial.cell.journal.retention import Retention
-from seatrial.cell.journal.rows import Effect, Kind, Mode, RowState
+from seatrial.cell.journal.domain.retention import Retention
+from seatrial.cell.journal.domain.rows import Effect, Kind, Mode, RowState
+from seatrial.cell.journal.service.recall import Attempt, Passage, Recall, Surroundings
+from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.cell.journal.retention import Held, Retention, sweep
+from seatrial.cell.journal.domain.retention import Held, Retention, sweep
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

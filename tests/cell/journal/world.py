@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from seatrial.cell.journal.rows import Effect, RowState
+from seatrial.cell.journal.domain.rows import Effect, RowState
 
 
 @dataclass(frozen=True, kw_only=True)

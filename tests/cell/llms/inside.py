@@ -12,9 +12,9 @@ from seatrial.cell.door.service.prompts import Prompts, PromptSources
 from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.door.store.tables import HISTORY as DOOR
 from seatrial.cell.hosts.domain import SlotIdentity
-from seatrial.cell.journal.domain import Call
-from seatrial.cell.journal.service import Journal, calls
-from seatrial.cell.journal.store import HISTORY as JOURNAL
+from seatrial.cell.journal.domain.calls import Call
+from seatrial.cell.journal.service.metering import Journal, calls
+from seatrial.cell.journal.store.calls import HISTORY as JOURNAL
 from seatrial.cell.llms.domain import Dialect
 from seatrial.cell.llms.domain import Provider as Known
 from seatrial.cell.llms.service.calls import CallBounds, ModelCalls, Surroundings

@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from seatrial.cell.journal.domain import Call, CallKind, CallState, Tokens
+from seatrial.cell.journal.domain.calls import Call, CallKind, CallState, Tokens
 from seatrial.cell.llms.service.calls import CallBounds
 from seatrial.contract.releases.components import Limits
 from seatrial.kit.crypto.digests import Digest

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seatrial.cell.journal.domain import Tokens
+from seatrial.cell.journal.domain.calls import Tokens
 from seatrial.cell.llms.asked import asked
 from seatrial.cell.llms.domain import (
     KNOWN,

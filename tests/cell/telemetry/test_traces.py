@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from seatrial.cell.journal.domain import (
+from seatrial.cell.journal.domain.calls import (
     Call,
     CallKey,
     CallKind,
@@ -19,8 +19,8 @@ from seatrial.cell.journal.domain import (
     Tokens,
     Totals,
 )
-from seatrial.cell.journal.service import Journal
-from seatrial.cell.journal.store import HISTORY
+from seatrial.cell.journal.service.metering import Journal
+from seatrial.cell.journal.store.calls import HISTORY
 from seatrial.cell.runs.domain.values import Failure, Run
 from seatrial.cell.telemetry.otlp import Span, spans
 from seatrial.cell.telemetry.service import traces

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from seatrial.cell.journal.domain import Tokens
+from seatrial.cell.journal.domain.calls import Tokens
 from seatrial.cell.llms.domain import Dialect, Route
 from seatrial.kit.http.events import EventParser, EventTooLarge
 

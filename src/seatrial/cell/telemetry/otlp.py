@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from seatrial.cell.journal.domain import Call, CallKind, CallState, Totals
+from seatrial.cell.journal.domain.calls import Call, CallKind, CallState, Totals
 from seatrial.cell.runs.domain.values import Run
 from seatrial.cell.telemetry import domain as names
 from seatrial.contract.runs.states import RunState

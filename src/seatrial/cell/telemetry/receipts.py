@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from seatrial.cell.journal.domain import Call, CallKind, CallState, Tokens, Totals
+from seatrial.cell.journal.domain.calls import Call, CallKind, CallState, Tokens, Totals
 from seatrial.cell.runs.domain.values import Failure, Judgement, Run, Said, Stretch
 
 FORMAT: Final = 1

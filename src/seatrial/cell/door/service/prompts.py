@@ -14,8 +14,8 @@ from seatrial.cell.door.domain import (
 )
 from seatrial.cell.door.service.slots import Insider
 from seatrial.cell.door.store import drafts
-from seatrial.cell.journal.domain import CallKind, CallState, Intent, Result
-from seatrial.cell.journal.service import Journal
+from seatrial.cell.journal.domain.calls import CallKind, CallState, Intent, Result
+from seatrial.cell.journal.service.metering import Journal
 from seatrial.cell.llms.domain import CallWithoutRun
 from seatrial.contract.releases.components import LARGEST_PROMPT, Prompt, component
 from seatrial.contract.releases.release import Release

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from seatrial.cell.hosts.domain import SlotIdentity
-from seatrial.cell.journal.domain import CallKey, CallKind, CallState, Intent, Result, Tokens
-from seatrial.cell.journal.service import Journal, Ledger
+from seatrial.cell.journal.domain.calls import CallKey, CallKind, CallState, Intent, Result, Tokens
+from seatrial.cell.journal.service.metering import Journal, Ledger
 from seatrial.cell.llms.asked import asked
 from seatrial.cell.llms.domain import (
     CallWithoutRun,

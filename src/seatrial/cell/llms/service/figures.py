@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from seatrial.cell.journal.domain import Result
+from seatrial.cell.journal.domain.calls import Result
 
 _MOST_NAMES: Final = 200  # models told apart; in dev an agent may ask for any name
 _OTHER: Final = "other"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from seatrial.cell.journal.domain import Tokens
+from seatrial.cell.journal.domain.calls import Tokens
 from seatrial.kit.clock import Clock
 
 _LOG: Final = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seatrial.cell.journal import service as journal
-from seatrial.cell.journal.domain import Call, Totals
+from seatrial.cell.journal.domain.calls import Call, Totals
+from seatrial.cell.journal.service import metering as journal
 from seatrial.cell.runs.domain.refusals import RunUnknown
 from seatrial.cell.runs.domain.values import Run
 from seatrial.cell.runs.service.judging import Judge

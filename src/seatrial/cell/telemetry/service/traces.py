@@ -13,8 +13,8 @@ from typing import Final
 
 import orjson
 
-from seatrial.cell.journal import service as journal
-from seatrial.cell.journal.domain import Call, Totals
+from seatrial.cell.journal.domain.calls import Call, Totals
+from seatrial.cell.journal.service import metering as journal
 from seatrial.cell.runs.domain.values import Run
 from seatrial.cell.telemetry.otlp import Attribute, Span, request_body, spans
 from seatrial.kit.clock import Clock

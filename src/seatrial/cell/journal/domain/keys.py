@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import orjson
 
-from seatrial.cell.journal.rows import Kind
+from seatrial.cell.journal.domain.rows import Kind
 from seatrial.kit.crypto.canonical import canonical
 from seatrial.kit.crypto.documents import strict_json
 from seatrial.kit.errors import SeatrialError

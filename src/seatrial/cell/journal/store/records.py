@@ -19,13 +19,13 @@ from sqlalchemy import (
 )
 from sqlalchemy import Row as SqlRow
 
-from seatrial.cell.journal.recall.domain import Body, Recorded
-from seatrial.cell.journal.rows import Effect, Kind, Row, RowState
+from seatrial.cell.journal.domain.records import Body, Recorded
+from seatrial.cell.journal.domain.rows import Effect, Kind, Row, RowState
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import Int64, UtcDateTime, metadata, upsert
 from seatrial.kit.database.history import History
 
-HISTORY: Final = History.of("seatrial.cell.journal.recall.migrations")
+HISTORY: Final = History.of("seatrial.cell.journal.migrations")
 METADATA: Final = metadata()
 CALL: Final = Table(
     "recorded_call",

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-from seatrial.cell.journal.rows import Arrival, Claim, Kind, Row, RowState
+from seatrial.cell.journal.domain.rows import Arrival, Claim, Kind, Row, RowState
 
 
 class Book:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Self
 
-from seatrial.cell.journal import keys
-from seatrial.cell.journal.book import Book
-from seatrial.cell.journal.matching import (
+from seatrial.cell.journal.domain import keys
+from seatrial.cell.journal.domain.book import Book
+from seatrial.cell.journal.domain.matching import (
     Decision,
     Ending,
     GoLive,
@@ -25,8 +25,7 @@ from seatrial.cell.journal.matching import (
     decide,
     finish,
 )
-from seatrial.cell.journal.recall import store
-from seatrial.cell.journal.recall.domain import (
+from seatrial.cell.journal.domain.records import (
     AnswerNotKept,
     AttemptStale,
     Body,
@@ -34,8 +33,18 @@ from seatrial.cell.journal.recall.domain import (
     CallSettled,
     Recorded,
 )
-from seatrial.cell.journal.retention import Held, Retention, Sweep, sweep
-from seatrial.cell.journal.rows import Arrival, Claim, Effect, Facts, Kind, Mode, Row, RowState
+from seatrial.cell.journal.domain.retention import Held, Retention, Sweep, sweep
+from seatrial.cell.journal.domain.rows import (
+    Arrival,
+    Claim,
+    Effect,
+    Facts,
+    Kind,
+    Mode,
+    Row,
+    RowState,
+)
+from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection, Durability, Isolation

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Float, Row, Table, Text, bindparam, func, insert, select, update
 
-from seatrial.cell.journal.domain import (
+from seatrial.cell.journal.domain.calls import (
     Call,
     CallKey,
     CallKind,

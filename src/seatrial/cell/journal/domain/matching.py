@@ -13,8 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from seatrial.cell.journal.book import Book
-from seatrial.cell.journal.rows import Arrival, Claim, Effect, Facts, Kind, Mode, Row, RowState
+from seatrial.cell.journal.domain.book import Book
+from seatrial.cell.journal.domain.rows import (
+    Arrival,
+    Claim,
+    Effect,
+    Facts,
+    Kind,
+    Mode,
+    Row,
+    RowState,
+)
 
 _CLOSED: Final = frozenset((Mode.STRICT, Mode.SCRIPTED))
 _ALONE: Final = frozenset((Claim.LOST, Claim.CUT))

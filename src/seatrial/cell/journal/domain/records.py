@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from seatrial.cell.journal.rows import Row
+from seatrial.cell.journal.domain.rows import Row
 from seatrial.kit.errors import Conflict, Failed
 
 

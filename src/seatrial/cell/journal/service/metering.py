@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from seatrial.cell.journal import store
-from seatrial.cell.journal.domain import Call, CallKey, CallKind, Intent, Result, Totals
+from seatrial.cell.journal.domain.calls import Call, CallKey, CallKind, Intent, Result, Totals
+from seatrial.cell.journal.store import calls as store
 from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
 

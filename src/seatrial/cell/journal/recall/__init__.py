@@ -1,1 +1,0 @@
-"""Rows of calls with their bodies, and the passage of one call through the rule of matching."""

@@ -1,0 +1,1 @@
+"""What is done with calls: recorded, answered again, metered."""

@@ -1,0 +1,1 @@
+"""Rows of calls and their bodies: SQL and nothing else."""
