@@ -6,7 +6,8 @@ import pytest
 
 from seatrial.cli.project.manifest import Action, Agent, Bundle, Dependencies, Manifest
 from seatrial.cli.project.selection import ENVIRONMENT_MARK, LEFT_OUT, LEFT_OUT_AT_ROOT, NEVER
-from seatrial.contract.releases.components import Effect, Limits
+from seatrial.contract.releases.actions import Effect
+from seatrial.contract.releases.components import Limits
 
 REFERENCE = Path(__file__).parents[3] / "docs/reference"
 

@@ -10,7 +10,7 @@ from seatrial.cell.hosts.service.makings import Makings
 from seatrial.cli.project.domain import EntryFileMissing, EntryObjectMissing
 from seatrial.cli.project.origin import Source, source
 from seatrial.cli.project.release import build_release, open_project
-from seatrial.contract.releases.components import Effect
+from seatrial.contract.releases.actions import Effect
 from seatrial.contract.releases.release import opened
 from seatrial.kit.crypto.digests import Digest
 

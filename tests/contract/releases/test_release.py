@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.contract.documents import DocumentInvalid
+from seatrial.contract.releases.actions import Effect, Tool
 from seatrial.contract.releases.components import (
     Code,
     Component,
-    Effect,
     Kind,
     Limits,
     Model,
     Prompt,
-    Tool,
     component,
 )
 from seatrial.contract.releases.difference import Change, difference

@@ -3,13 +3,23 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from seatrial.cli.project.domain import ProjectInvalid, ProjectMissing
 from seatrial.contract.documents import ComponentName, Document, JsonObject, Slug, Text
-from seatrial.contract.releases.components import Effect, Limits, Model
+from seatrial.contract.releases.actions import (
+    Effect,
+    FunctionCall,
+    HttpCall,
+    InProcess,
+    Perform,
+    Review,
+    SqlCall,
+    Tool,
+)
+from seatrial.contract.releases.components import Limits, Model
 from seatrial.kit.documents import findings
 
 FILE: Final = "seatrial.toml"
@@ -87,11 +97,54 @@ class Action(Document):
         effect: what performing it twice would mean.
         description: for the model and for reviewers.
         input: JSON Schema of its arguments: a file's path, or the schema itself as a table.
+        function: `path/to/file.py:name`, by which the cell performs it; or
+        sql: a statement; or
+        http: a request; or
+        pure: the agent runs it itself, and it has no effect; of the four at most one.
+        connector: what it is performed on; each environment binds the name.
+        review: when a person must approve it.
+        timeout_seconds: after so many it is given up.
     """
 
-    effect: Effect
+    effect: Effect = Effect.READ
     description: Text = ""
     input: ProjectPath | JsonObject
+    function: str | None = None
+    sql: str | None = None
+    http: HttpCall | None = None
+    pure: bool = False
+    connector: Slug | None = None
+    review: Review = Review.NEVER
+    timeout_seconds: float = 30.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        ways = (self.function is not None, self.sql is not None, self.http is not None, self.pure)
+        if sum(ways) > 1:
+            raise ValueError("one of `function`, `sql`, `http` and `pure` says how it is performed")
+        if not self.pure and "effect" not in self.model_fields_set:
+            raise ValueError("`effect` is missing: read, idempotent, reconcilable, transactional …")
+        self.tool({})
+        return self
+
+    def tool(self, schema: JsonObject) -> Tool:
+        """The action as a release holds it, with the schema of its arguments."""
+        return Tool(
+            effect=self.effect,
+            description=self.description,
+            input_schema=schema,
+            perform=self._perform(),
+            connector=self.connector,
+            review=self.review,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+    def _perform(self) -> Perform | None:
+        if self.function is not None:
+            return FunctionCall(function=self.function)
+        if self.sql is not None:
+            return SqlCall(statement=self.sql)
+        return InProcess() if self.pure else self.http
 
 
 class Bundle(Document):

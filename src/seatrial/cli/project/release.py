@@ -19,7 +19,6 @@ from seatrial.contract.releases.components import (
     Component,
     Limits,
     Prompt,
-    Tool,
     Wheel,
     component,
 )
@@ -170,12 +169,7 @@ def components(project: Project, bundle: bytes, locked: Locked) -> tuple[Compone
         ),
         python=project.python,
     )
-    tools = {
-        name: Tool(
-            effect=action.effect, description=action.description, input_schema=project.schemas[name]
-        )
-        for name, action in manifest.actions.items()
-    }
+    tools = {name: action.tool(project.schemas[name]) for name, action in manifest.actions.items()}
     limited = [component("limits", manifest.limits)] if manifest.limits != Limits() else []
     return (
         component("agent", code),

@@ -11,8 +11,8 @@ from seatrial.contract.documents import (
     Document,
     DocumentInvalid,
     JsonObject,
-    Text,
 )
+from seatrial.contract.releases.actions import Tool
 
 LARGEST_PROMPT: Final = 262_144  # characters
 
@@ -73,30 +73,6 @@ class Model(Document):
 
     provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
     model: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,119}$")]
-
-
-class Effect(enum.StrEnum):
-    """What performing an action twice would mean; decides how a cut one is recovered."""
-
-    READ = "read"
-    IDEMPOTENT = "idempotent"
-    RECONCILABLE = "reconcilable"
-    TRANSACTIONAL = "transactional"
-    IRREVERSIBLE = "irreversible"
-
-
-class Tool(Document):
-    """A typed action that the agent may propose.
-
-    Attributes:
-        effect: its class.
-        description: for the model and for reviewers.
-        input_schema: JSON Schema of its arguments.
-    """
-
-    effect: Effect
-    description: Text = ""
-    input_schema: JsonObject
 
 
 class Limits(Document):

@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from seatrial.contract.documents import DigestField, Document, DocumentInvalid, Slug
-from seatrial.contract.releases.components import Code, Component, Kind, Limits, Model, Prompt, Tool
+from seatrial.contract.releases.actions import Tool
+from seatrial.contract.releases.components import Code, Component, Kind, Limits, Model, Prompt
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import Invalid
 
