@@ -26,7 +26,8 @@ from sqlalchemy import Column, Table, Text, select, update
 from seatrial.cell.journal.domain.matching import Finished, NeedsPerson, Park
 from seatrial.cell.journal.domain.records import Bounds
 from seatrial.cell.journal.domain.rows import Effect, RowState
-from seatrial.cell.journal.service.recall import Recall, Surroundings
+from seatrial.cell.journal.service.books import Books
+from seatrial.cell.journal.service.recall import Surroundings
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection
@@ -116,11 +117,11 @@ async def _life(url: str, folder: Path, agent: Step, attempt: int, end: int | No
     world, clock = FileWorld(folder / "ledger"), SystemClock()
     with Database.open(url) as database:
         around = Surroundings(database=database, fence=_holds, clock=clock, bounds=_BOUNDS)
-        recall = Recall(around)
+        books = Books(around)
         await database.write(lambda connection: _claim(connection, attempt))
-        await people(recall, database, world, Counter())
+        await people(database, clock, world, Counter())
         running = Agent(
-            await recall.attempt("run_a", attempt), world, rng, clock, pause=0.001, reach=reach
+            await books.open("run_a", attempt), world, rng, clock, pause=0.001, reach=reach
         )
         ending, seen = await asyncio.wait_for(running.run(agent), 20)
         await running.die()

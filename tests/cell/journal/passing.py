@@ -4,6 +4,8 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from seatrial.cell.journal.domain.keys import effect_key, masked
@@ -19,9 +21,12 @@ from seatrial.cell.journal.domain.matching import (
 )
 from seatrial.cell.journal.domain.records import Body
 from seatrial.cell.journal.domain.rows import Kind, Row, RowState
-from seatrial.cell.journal.service.recall import Attempt, Passage, Recall
+from seatrial.cell.journal.service import answers
+from seatrial.cell.journal.service.passages import Passage
+from seatrial.cell.journal.service.recall import Attempt
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import Clock
+from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 from tests.cell.journal.direct import call_of
 from tests.cell.journal.programs import If, Manner, Many, Par, Say, Seq, Step, Taste
@@ -191,7 +196,7 @@ class Agent:
         return self._world.write(deed)
 
 
-async def people(recall: Recall, database: Database, world: World, asked: Counter[int]) -> None:
+async def people(database: Database, clock: Clock, world: World, asked: Counter[int]) -> None:
     """Answer what is asked, truly."""
     for recorded in await database.read(lambda connection: store.rows(connection, "run_a")):
         row = recorded.row
@@ -205,4 +210,10 @@ async def people(recall: Recall, database: Database, world: World, asked: Counte
             continue
         body = Body(content=told.text.encode(), media=told.state.value)
         kept = None if told.state is RowState.CLEARED else body
-        await recall.answer("run_a", row.seq, told.state, kept)
+        await database.write(partial(_say, row.seq, told.state, kept, clock.now()))
+
+
+def _say(
+    seq: int, state: RowState, body: Body | None, now: datetime, connection: Connection
+) -> None:
+    answers.answer(connection, "run_a", seq, state, body, now)

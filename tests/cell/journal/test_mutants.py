@@ -38,7 +38,7 @@ RULE = {
     ),
     "a row answers twice": ("if book.unclaimed(row) and _answers", "if _answers"),
     "strict replay finishes what was cut": (
-        "    if facts.mode in _CLOSED:\n        return Refuse(reason=Refusal.UNFINISHED)",
+        "    if facts.mode in CLOSED:\n        return Refuse(reason=Refusal.UNFINISHED)",
         "    if False:\n        pass",
     ),
     "a shadow takes models' answers": (
@@ -87,7 +87,7 @@ RULE = {
         "Answer(row=rows[-1], approximate",
     ),
     "strict replay goes out": (
-        "    if facts.mode in _CLOSED:\n        return Refuse(reason=Refusal.UNRECORDED)",
+        "    if facts.mode in CLOSED:\n        return Refuse(reason=Refusal.UNRECORDED)",
         "    if False:\n        pass",
     ),
     "a shadow's models stay in": (

@@ -17,7 +17,8 @@ from seatrial.cell.journal.domain.matching import (
     Park,
 )
 from seatrial.cell.journal.domain.rows import Effect
-from seatrial.cell.journal.service.recall import Recall, Surroundings
+from seatrial.cell.journal.service.books import Books
+from seatrial.cell.journal.service.recall import Surroundings
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import VirtualClock, run_virtually
 from seatrial.kit.database.connection import Connection
@@ -40,9 +41,9 @@ async def _live(
         del connection, run
         return attempt == number
 
-    recall = Recall(Surroundings(database=database, fence=stands, clock=clock))
+    books = Books(Surroundings(database=database, fence=stands, clock=clock))
     for number in range(1, 60):
-        running = Agent(await recall.attempt("run_a", number), world, rng, clock)
+        running = Agent(await books.open("run_a", number), world, rng, clock)
         limit = deaths.pop(0) if deaths else None
         try:
             ending, seen = await asyncio.wait_for(running.run(agent), limit)
@@ -54,7 +55,7 @@ async def _live(
         if isinstance(ending, Finished):
             return ending, seen, world, asked
         assert isinstance(ending, NeedsPerson | Park)
-        await people(recall, database, world, asked)
+        await people(database, clock, world, asked)
     raise AssertionError("it never ends")
 
 

@@ -37,7 +37,11 @@ from seatrial.cell.journal.domain.records import (
 )
 from seatrial.cell.journal.domain.retention import Retention
 from seatrial.cell.journal.domain.rows import Effect, Kind, Mode, RowState
-from seatrial.cell.journal.service.recall import Attempt, Passage, Recall, Surroundings
+from seatrial.cell.journal.service import answers
+from seatrial.cell.journal.service.books import Books
+from seatrial.cell.journal.service.passages import Passage
+from seatrial.cell.journal.service.recall import Attempt, Surroundings
+from seatrial.cell.journal.service.sweeping import swept
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection
@@ -55,7 +59,7 @@ class Cell:
         migrate_now(database, [store.HISTORY])
         self.database = database
         self.attempts: dict[str, int] = {}
-        self.recall = Recall(
+        self.books = Books(
             Surroundings(database=database, fence=self._stands, clock=SystemClock(), bounds=QUICK)
         )
 
@@ -65,7 +69,12 @@ class Cell:
 
     async def claim(self, run: str = "run_a", **how: Any) -> Attempt:
         self.attempts[run] = self.attempts.get(run, 0) + 1
-        return await self.recall.attempt(run, self.attempts[run], **how)
+        return await self.books.open(run, self.attempts[run], **how)
+
+    async def say(self, run: str, seq: int, state: RowState, body: Body | None) -> bool:
+        return await self.database.write(
+            lambda connection: answers.answer(connection, run, seq, state, body, datetime.now(UTC))
+        )
 
 
 @pytest.fixture
@@ -293,7 +302,8 @@ def test_an_agent_that_stays_away_from_its_write_diverges_until_a_person_waives_
         strayed = await (await cell.claim()).arrive(_action("b"), Effect.IDEMPOTENT)
         assert isinstance(strayed.decision, Diverged)
         assert strayed.decision.reason is Divergence.OTHER_WRITE
-        await cell.recall.waive("run_a", [row.seq for row in strayed.decision.blockers])
+        seqs = [row.seq for row in strayed.decision.blockers]
+        await cell.database.write(lambda connection: answers.waive(connection, "run_a", seqs))
         third = await cell.claim()
         assert isinstance((await third.arrive(_action("b"), Effect.IDEMPOTENT)).decision, GoLive)
 
@@ -327,9 +337,9 @@ def test_a_person_is_asked_once_and_the_first_answer_stays(cell: Cell) -> None:
         assert asked == [False, True]
         assert first.row is not None
         seq = first.row.seq
-        assert await cell.recall.answer("run_a", seq, DONE, Body(content=b"it was paid"))
-        assert not await cell.recall.answer("run_a", seq, FAILED, Body(content=b"no"))
-        assert not await cell.recall.answer("run_b", seq, FAILED, Body(content=b"no"))
+        assert await cell.say("run_a", seq, DONE, Body(content=b"it was paid"))
+        assert not await cell.say("run_a", seq, FAILED, Body(content=b"no"))
+        assert not await cell.say("run_b", seq, FAILED, Body(content=b"no"))
         told = await _told(await cell.claim(), _action(), Effect.IRREVERSIBLE)
         assert told == b"it was paid"
 
@@ -342,7 +352,7 @@ def test_what_a_person_has_settled_meanwhile_does_not_begin(cell: Cell) -> None:
         await first.begin()
         again = await (await cell.claim()).arrive(_action(), Effect.IDEMPOTENT)
         assert first.row is not None
-        assert await cell.recall.answer("run_a", first.row.seq, DONE, Body(content=b"paid"))
+        assert await cell.say("run_a", first.row.seq, DONE, Body(content=b"paid"))
         with pytest.raises(CallSettled):
             await again.begin()
 
@@ -356,7 +366,7 @@ def test_what_a_person_has_cleared_is_performed(cell: Cell) -> None:
         await first.begin()
         await first.unknown()
         assert first.row is not None
-        assert await cell.recall.answer("run_a", first.row.seq, RowState.CLEARED, None)
+        assert await cell.say("run_a", first.row.seq, RowState.CLEARED, None)
         second = await cell.claim()
         again = await second.arrive(_action(), Effect.IRREVERSIBLE)
         assert isinstance(again.decision, RetrySameKey)
@@ -414,7 +424,7 @@ def test_what_is_too_large_is_not_kept_and_says_so(cell: Cell) -> None:
 def test_a_strict_replay_goes_nowhere(cell: Cell) -> None:
     async def scenario() -> None:
         await _done(await cell.claim(), _model(), Effect.READ, b"hello")
-        strict = await cell.claim(mode=Mode.STRICT)
+        strict = await cell.claim("run_b", mode=Mode.STRICT, follows="run_a")
         assert await _told(strict, _model(), Effect.READ) == b"hello"
         passage = await strict.arrive(_model("b"), Effect.READ)
         assert passage.decision == Refuse(reason=Refusal.UNRECORDED)
@@ -429,7 +439,7 @@ def test_a_shadow_takes_reads_and_writes_from_the_run_it_follows(cell: Cell) -> 
         await _done(run, _model(), Effect.READ, b"hello")
         await _done(run, _action("look at 10:00"), Effect.READ, b"seen")
         await _done(run, _action("pay"), Effect.IRREVERSIBLE, b"paid")
-        shadow = await cell.claim("run_b", mode=Mode.SHADOW, shadows="run_a")
+        shadow = await cell.claim("run_b", mode=Mode.SHADOW, follows="run_a")
         model = await shadow.arrive(_model(), Effect.READ)
         assert isinstance(model.decision, GoLive)
         await model.begin()
@@ -452,7 +462,10 @@ def test_bodies_go_and_rows_stay(cell: Cell) -> None:
     async def scenario() -> None:
         for run in ("run_a", "run_b"):
             await _done(await cell.claim(run), _model(), Effect.READ, b"hello")
-        found = await cell.recall.sweep(Retention(after=timedelta(days=1)), known)
+        old = Retention(after=timedelta(days=1))
+        found = await cell.database.write(
+            lambda connection: swept(connection, old, known, datetime.now(UTC))
+        )
         assert found.drop == ("run_a",)
         assert await _told(await cell.claim("run_b"), _model(), Effect.READ) == b"hello"
         passage = await (await cell.claim("run_a")).arrive(_model(), Effect.READ)

@@ -18,6 +18,19 @@ class RunState(enum.StrEnum):
 ENDED: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
 
 
+class WaitReason(enum.StrEnum):
+    """What a waiting run waits for."""
+
+    REVIEW = "review"
+    """A person is asked whether an action may be performed."""
+    TIMER = "timer"
+    EVENT = "event"
+    UNKNOWN = "unknown"
+    """A person must say whether a write has happened."""
+    DIVERGED = "diverged"
+    """The agent strayed from what it did before; a person chooses resume, abandon or restart."""
+
+
 class Outcome(enum.StrEnum):
     """What became of a run for the business; often said late."""
 

@@ -50,6 +50,7 @@ class Intent:
         started: when.
         request_digest: of the body; None where there is none.
         request_bytes: its size.
+        row: seq of the recorded call that this is a try at; None where nothing is recorded.
     """
 
     kind: CallKind
@@ -59,6 +60,7 @@ class Intent:
     started: datetime
     request_digest: str | None = None
     request_bytes: int = 0
+    row: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

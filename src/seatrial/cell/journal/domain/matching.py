@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from seatrial.cell.journal.domain.book import Book
 from seatrial.cell.journal.domain.rows import (
+    CLOSED,
     Arrival,
     Claim,
     Effect,
@@ -25,7 +26,6 @@ from seatrial.cell.journal.domain.rows import (
     RowState,
 )
 
-_CLOSED: Final = frozenset((Mode.STRICT, Mode.SCRIPTED))
 _ALONE: Final = frozenset((Claim.LOST, Claim.CUT))
 
 
@@ -248,7 +248,7 @@ def _recorded(book: Book, same: Sequence[Row], facts: Facts) -> Decision | None:
         return Answer(row=settled[0])
     if not rows:
         return None
-    if facts.mode in _CLOSED:
+    if facts.mode in CLOSED:
         return Refuse(reason=Refusal.UNFINISHED)
     return _unsettled(book, rows[0])
 
@@ -307,7 +307,7 @@ def _alike(book: Book, arrival: Arrival) -> Decision | None:
 
 def _kept_in(book: Book, arrival: Arrival, facts: Facts) -> Decision | None:
     """A call that may not go out in this mode."""
-    if facts.mode in _CLOSED:
+    if facts.mode in CLOSED:
         return Refuse(reason=Refusal.UNRECORDED)
     if facts.mode is Mode.LIVE or arrival.kind is Kind.MODEL:
         return None

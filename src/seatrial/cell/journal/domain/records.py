@@ -1,8 +1,10 @@
 """What is kept of a call beside its row, and what this room refuses."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from seatrial.cell.journal.domain.rows import Row
+from seatrial.contract.runs.states import WaitReason
 from seatrial.kit.errors import Conflict, Failed
 
 
@@ -20,6 +22,14 @@ class CallSettled(Conflict):
     code = "call_settled"
     cause = "Somebody has said what became of it since this attempt began."
     remedy = "Nothing: the attempt ends, and the next one answers the call from the record."
+
+
+class CallGivenUp(Conflict):
+    """Call {seq} of the run {run!r} was given up while others waited for its result."""
+
+    code = "call_given_up"
+    cause = "The caller that had it made went away, or the other side cut the answer off."
+    remedy = "Send the call again: it is made again."
 
 
 class AnswerNotKept(Failed):
@@ -53,11 +63,53 @@ class Recorded:
         row: see there.
         name: of the model or action.
         waived: a person has said that the agent need not come back to it.
+        begun: when its first intent was written.
+        settled: when it got its result, or became unknown.
     """
 
     row: Row
     name: str
     waived: bool = False
+    begun: datetime | None = None
+    settled: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Halt:
+    """Why a segment must end before its agent does.
+
+    Attributes:
+        reason: what the run waits for.
+        seq: of the row that is asked about; None where there is no one row.
+        detail: for people: the question's or write's name, or how the agent strayed.
+    """
+
+    reason: WaitReason
+    seq: int | None
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What somebody outside is asked: a question without an answer, or a write that is unknown.
+
+    Attributes:
+        seq: of its row.
+        name: such as `review:refund`, `timer`, `event:paid`; of an unknown write, the action.
+        unknown: it is a write, and the question is whether it happened.
+        request: what was asked, the action's arguments; None where they are not kept.
+        since: when it was asked first.
+        key: of the row.
+        occurrence: of the row; with run, name and key it makes the effect's key.
+    """
+
+    seq: int
+    name: str
+    unknown: bool
+    request: Body | None
+    since: datetime | None
+    key: str
+    occurrence: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

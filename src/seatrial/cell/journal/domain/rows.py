@@ -57,6 +57,10 @@ class Mode(enum.StrEnum):
     """Models are called, reads are answered from the run that is shadowed, writes go nowhere."""
 
 
+CLOSED: Final = frozenset((Mode.STRICT, Mode.SCRIPTED))
+"""Modes in which nothing goes out."""
+
+
 class Claim(enum.StrEnum):
     """What this attempt has made of a row."""
 

@@ -7,19 +7,22 @@ ever decided by the same state of the book.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Final, Self
+from typing import Final, NoReturn
 
 from seatrial.cell.journal.domain import keys
 from seatrial.cell.journal.domain.book import Book
+from seatrial.cell.journal.domain.decisions import Decided, told
 from seatrial.cell.journal.domain.matching import (
     Decision,
+    Diverged,
     Ending,
+    Finished,
     GoLive,
     HoldWrite,
     NeedsPerson,
+    Park,
     Patience,
     Wait,
     decide,
@@ -30,11 +33,14 @@ from seatrial.cell.journal.domain.records import (
     AttemptStale,
     Body,
     Bounds,
+    CallGivenUp,
     CallSettled,
+    Halt,
     Recorded,
 )
-from seatrial.cell.journal.domain.retention import Held, Retention, Sweep, sweep
+from seatrial.cell.journal.domain.resuming import resumed
 from seatrial.cell.journal.domain.rows import (
+    CLOSED,
     Arrival,
     Claim,
     Effect,
@@ -44,19 +50,21 @@ from seatrial.cell.journal.domain.rows import (
     Row,
     RowState,
 )
+from seatrial.cell.journal.service.passages import Begun, Ended, Passage
+from seatrial.cell.journal.store import calls as tries
+from seatrial.cell.journal.store import decisions
 from seatrial.cell.journal.store import records as store
+from seatrial.contract.runs.states import WaitReason
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
 
 _MOST_UNKEPT: Final = 4  # bodies too large for the database that wait in memory to be delivered
+_MOST_UNWRITTEN: Final = 64  # decisions that wait for a transaction to go along with
 
 Fence = Callable[[Connection, str, int], bool]
 """Whether an attempt is the one in hand, and stays so until the transaction has ended."""
-
-Ended = Callable[[Connection, Collection[str]], Mapping[str, datetime]]
-"""When each of some runs ended; those that have not are not in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,114 +84,106 @@ class Surroundings:
     bounds: Bounds = field(default_factory=Bounds)
 
 
-class Recall:
-    """The recorded calls of one cell's runs."""
-
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-
-    async def attempt(
-        self, run: str, number: int, *, mode: Mode = Mode.LIVE, shadows: str | None = None
-    ) -> "Attempt":
-        """The book of an attempt, as its predecessors left it.
-
-        Args:
-            run: its run.
-            number: the attempt that has claimed it.
-            mode: what it may do.
-            shadows: the run whose results a shadow may take.
-        """
-
-        def use_case(connection: Connection) -> tuple[list[Recorded], list[Recorded]]:
-            lent = store.rows(connection, shadows) if shadows else []
-            return store.rows(connection, run), lent
-
-        own, lent = await self._around.database.read(use_case)
-        return Attempt(self._around, run, number, mode, own, _Lent(run=shadows, rows=lent))
-
-    async def answer(self, run: str, seq: int, state: RowState, body: Body | None) -> bool:
-        """What somebody outside says of a call: of a question, or of a write that is unknown.
-
-        Args:
-            run: of which run.
-            seq: which of its rows.
-            state: done or failed with a body; cleared if it did not happen and may be performed.
-            body: what the agent is answered.
-
-        Returns:
-            Whether it was still to be said: the first answer stays.
-        """
-
-        def use_case(connection: Connection) -> bool:
-            found = next((it.row for it in store.rows(connection, run) if it.row.seq == seq), None)
-            if found is None:
-                return False
-            row = replace(found, state=state, answer=None if body is None else _digest(body))
-            said = store.settle(connection, run, row, self._around.clock.now())
-            if said and body is not None:
-                store.keep(connection, run, seq, store.ANSWER, body)
-            return said
-
-        return await self._around.database.write(use_case)
-
-    async def waive(self, run: str, seqs: Collection[int]) -> None:
-        """A person has said that the agent need not come back to these writes."""
-        await self._around.database.write(lambda connection: store.waive(connection, run, seqs))
-
-    async def sweep(self, retention: Retention, ended: Ended) -> Sweep:
-        """Forget bodies that are too old or too many."""
-
-        def use_case(connection: Connection) -> Sweep:
-            stored = store.held(connection)
-            over = ended(connection, list(stored))
-            known = (Held(run=run, stored=n, ended=over.get(run)) for run, n in stored.items())
-            found = sweep(known, retention, self._around.clock.now())
-            store.drop(connection, found.drop)
-            return found
-
-        return await self._around.database.write(use_case, durability=Durability.LAZY)
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Lent:
-    run: str | None
-    rows: list[Recorded]
+class Found:
+    """What an attempt finds when it opens its book.
 
-    def to(self, own: Iterable[Recorded]) -> list[Row]:
-        """The rows, numbered after those of the run that borrows them."""
-        first = max((it.row.seq for it in own), default=0)
-        return [replace(it.row, seq=first + it.row.seq, borrowed=True) for it in self.rows]
+    Attributes:
+        own: rows of its run.
+        follows: the run whose results it may take; None for none.
+        lent: rows of that run.
+        decided: decisions that it has written already, in another process.
+    """
+
+    own: Sequence[Recorded]
+    follows: str | None = None
+    lent: Sequence[Recorded] = ()
+    decided: int = 0
 
 
 class Attempt:
-    """One attempt at a run: its book, and those who wait for it to change."""
+    """One attempt at a run: its book, and those who wait for it to change.
+
+    Attributes:
+        run: its run.
+        number: which attempt.
+        mode: what it may do.
+        diverged: a call went out while recorded results had not been met.
+        halted: resolved once, when the segment must end before its agent does.
+    """
 
     def __init__(
-        self,
-        around: Surroundings,
-        run: str,
-        number: int,
-        mode: Mode,
-        own: list[Recorded],
-        lent: _Lent,
+        self, around: Surroundings, run: str, number: int, mode: Mode, found: Found
     ) -> None:
         self.run: Final = run
         self.number: Final = number
+        self.mode: Final = mode
         self.diverged = False
+        self.halted: asyncio.Future[Halt] = asyncio.get_running_loop().create_future()
         self._around = around
-        self._mode = mode
-        self._lent = lent
-        self._shift = max((it.row.seq for it in own), default=0)
+        self._follows = found.follows
+        self._shift = max((it.row.seq for it in found.own), default=0)
+        self._names = {it.row.seq: it.name for it in found.own}
         self._book = Book(
             attempt=number,
-            rows=[*(it.row for it in own), *lent.to(own)],
-            waived=[it.row.seq for it in own if it.waived],
+            rows=self._rows(found),
+            waived=[it.row.seq for it in found.own if it.waived],
         )
         self._unkept: dict[int, Body] = {}
         self._broken: Exception | None = None
         self._moving = 0
         self._moved = around.clock.steady()
         self._changed: asyncio.Event = asyncio.Event()
+        self._decided = found.decided
+        self._unwritten: list[Decided] = []
+
+    def _rows(self, found: Found) -> list[Row]:
+        """Those of the run, then those that it follows, numbered after its own.
+
+        A closed run has none of its own, ever: what it follows answers as if it had made it.
+        """
+        if self.mode in CLOSED and found.follows is not None:
+            return [it.row for it in found.lent]
+        own = resumed(found.own) if self.mode is Mode.LIVE else found.own
+        lent = [replace(it.row, seq=self._shift + it.row.seq, borrowed=True) for it in found.lent]
+        return [*(it.row for it in own), *lent]
+
+    def _place(self, row: Row) -> tuple[str, int]:
+        """Where the bodies of a row are kept: its run, and its number there."""
+        if self._follows is None:
+            return self.run, row.seq
+        if self.mode in CLOSED:
+            return self._follows, row.seq
+        return (self._follows, row.seq - self._shift) if row.borrowed else (self.run, row.seq)
+
+    def halt(self, decision: Park | NeedsPerson | Diverged) -> None:
+        """The segment must end, for nothing in this process can answer. The first reason stays."""
+        if self.halted.done():
+            return
+        if isinstance(decision, Diverged):
+            self.halted.set_result(
+                Halt(reason=WaitReason.DIVERGED, seq=None, detail=told(decision).reason)
+            )
+            return
+        seq = decision.row.seq
+        name = self._names.get(seq, "")
+        reason = _REASONS[name.partition(":")[0]] if isinstance(decision, Park) else _UNKNOWN
+        self.halted.set_result(Halt(reason=reason, seq=seq, detail=name))
+
+    async def hold(self) -> NoReturn:
+        """Wait, for a call that no answer comes for in this segment, until the attempt is closed.
+
+        Raises:
+            AttemptStale: it is.
+        """
+        while True:
+            await self._change(None)
+
+    def close(self) -> None:
+        """Nobody runs this attempt any more: whoever waits in it is released."""
+        if self._broken is None:
+            self._broken = AttemptStale(run=self.run, attempt=self.number)
+        self._move()
 
     async def arrive(
         self, call: keys.Call, effect: Effect, *, retry: bool = False, shadowed: bool = False
@@ -202,20 +202,23 @@ class Attempt:
             AttemptStale: another attempt has the run; or whatever kept a record from being written.
         """
         self._refuse_broken()
-        key = keys.scripted(call) if self._mode is Mode.SCRIPTED else keys.exact(call)
+        key = keys.scripted(call) if self.mode is Mode.SCRIPTED else keys.exact(call)
         arrival = self._book.receive(
             Arrival(kind=call.kind, effect=effect, key=key, retry=retry, shadowed=shadowed)
         )
-        began, waits = self._around.clock.steady(), False
+        began, waits, held = self._around.clock.steady(), False, False
         try:
             while True:
                 arrival = await self._masked(arrival, call)
-                decision = self._decided(arrival, began)
+                decision = self._decision(arrival, began)
                 if waits:
                     self._book.go(arrival)
                     waits = False
                 if not isinstance(decision, Wait | HoldWrite):
                     break
+                if not held:
+                    held = True
+                    self._decide(str(call.kind), call.name, key, decision)
                 self._book.wait(arrival)
                 waits = True
                 await self._change(self._patience(decision, began))
@@ -232,19 +235,31 @@ class Attempt:
         Raises:
             AttemptStale: another attempt has the run; or whatever kept a record from being written.
         """
-        while isinstance(ending := finish(self._book), Wait):
+        while isinstance(ending := self._finish(), Wait):
             await self._change(None)
+        self._decide("end", "", "", ending)
+        await self.write()
         return ending
+
+    def _finish(self) -> Ending:
+        """A closed run writes nothing, so its end leaves nothing for a person to say."""
+        return Finished() if self.mode in CLOSED else finish(self._book)
 
     async def still(self) -> None:
         """Wait until no write is under way: only then may a segment end that could go on."""
         while any(row.kind is not Kind.WAIT for row in self._book.under_way):
             await self._change(None)
+        await self.write()
 
-    def _decided(self, arrival: Arrival, began: float) -> Decision:
+    async def write(self) -> None:
+        """Write the decisions that no other transaction has taken along."""
+        if self._unwritten:
+            await self._written(lambda _: None, durable=False)
+
+    def _decision(self, arrival: Arrival, began: float) -> Decision:
         now, bounds = self._around.clock.steady(), self._around.bounds
         facts = Facts(
-            mode=self._mode,
+            mode=self.mode,
             quiet=not self._moving and now - self._moved >= bounds.quiet,
             diverged=self.diverged,
         )
@@ -269,16 +284,17 @@ class Attempt:
 
     async def _masks(self, left: Mapping[int, Row], call: keys.Call) -> dict[int, str]:
         """Of recorded requests, read as `call` is; one of another kind finds nothing by it."""
-        own = [seq for seq, row in left.items() if not row.borrowed]
-        lent = [seq - self._shift for seq, row in left.items() if row.borrowed]
-        shadows = self._lent.run
+        places: dict[str, dict[int, int]] = {}
+        for row in left.values():
+            run, there = self._place(row)
+            places.setdefault(run, {})[there] = row.seq
 
         def use_case(connection: Connection) -> dict[int, Body]:
-            found = dict(store.requests(connection, self.run, own))
-            if shadows is not None:
-                bodies = store.requests(connection, shadows, lent)
-                found.update({seq + self._shift: body for seq, body in bodies})
-            return found
+            return {
+                numbers[seq]: body
+                for run, numbers in places.items()
+                for seq, body in store.requests(connection, run, list(numbers))
+            }
 
         bodies = await self._around.database.read(use_case)
         return {
@@ -291,15 +307,32 @@ class Attempt:
         passage = Passage(self, decision, row, call)
         if row is not None:
             self._book.open(row, arrival)
+            self._names[row.seq] = call.name
+        self._decide(str(call.kind), call.name, arrival.key, decision)
         if isinstance(decision, GoLive):
             self.diverged = self.diverged or decision.diverged
         self._move(1)
         if isinstance(decision, NeedsPerson) and not decision.asked:
             await self.unknown(decision.row)
+        if len(self._unwritten) >= _MOST_UNWRITTEN:
+            await self.write()
         return passage
 
-    async def begin(self, row: Row, call: keys.Call) -> None:
-        """Write an intent.
+    def _decide(self, kind: str, name: str, key: str, decision: Decision | Ending) -> None:
+        self._decided += 1
+        self._unwritten.append(
+            Decided(
+                n=self._decided,
+                kind=kind,
+                name=name,
+                key=key,
+                told=told(decision),
+                at=self._around.clock.now(),
+            )
+        )
+
+    async def begin(self, row: Row, call: keys.Call, tried: Begun | None) -> None:
+        """Write an intent, and the try that goes out with it.
 
         Raises:
             AttemptStale: another attempt has the run.
@@ -310,13 +343,15 @@ class Attempt:
             self._fenced(connection)
             if not store.begin(connection, self.run, Recorded(row=row, name=call.name), at):
                 raise CallSettled(run=self.run, seq=row.seq)
-            if not row.binds and len(call.body) <= bounds.body:
+            if len(call.body) <= bounds.body:
                 request = Body(content=call.body)
                 store.keep(connection, self.run, row.seq, store.REQUEST, request)
+            if tried is not None:
+                tries.add(connection, *tried)
 
         await self._written(use_case, durable=row.binds)
 
-    async def settle(self, row: Row, state: RowState, body: Body) -> None:
+    async def settle(self, row: Row, state: RowState, body: Body, ended: Ended | None) -> None:
         """Write a result. Callers that wait for it are told when it is written.
 
         Raises:
@@ -325,7 +360,9 @@ class Attempt:
         kept = len(body.content) <= self._around.bounds.body
         settled = replace(row, state=state, answer=_digest(body), attempt=self.number)
         if kept or row.binds:
-            await self._write(settled, body if kept else None)
+            await self._write(settled, body if kept else None, ended)
+        else:
+            await self._end(ended)
         if not kept:
             self._unkept[row.seq] = body
             while len(self._unkept) > _MOST_UNKEPT:
@@ -333,31 +370,52 @@ class Attempt:
         self._book.settle(row.seq, state, settled.answer)
         self._move()
 
-    async def unknown(self, row: Row) -> None:
-        """Write that a person must say what became of a row."""
-        await self._write(self._book.settle(row.seq, RowState.UNKNOWN), None)
+    def pass_by(self, row: Row, state: RowState) -> None:
+        """It had a result that went by unkept: for this attempt it is over."""
+        self._book.settle(row.seq, state)
         self._move()
 
-    async def _write(self, row: Row, body: Body | None) -> None:
+    async def unknown(self, row: Row) -> None:
+        """Write that a person must say what became of a row."""
+        await self._write(self._book.settle(row.seq, RowState.UNKNOWN), None, None)
+        self._move()
+
+    async def _write(self, row: Row, body: Body | None, ended: Ended | None) -> None:
         at = self._around.clock.now()
 
         def use_case(connection: Connection) -> None:
             self._fenced(connection)
             if store.settle(connection, self.run, row, at) and body is not None:
                 store.keep(connection, self.run, row.seq, store.ANSWER, body)
+            if ended is not None:
+                tries.end(connection, *ended)
 
         lasting = row.binds and (row.effect is Effect.IRREVERSIBLE or row.state is RowState.UNKNOWN)
-        await self._written(use_case, durable=lasting)
+        try:
+            await self._written(use_case, durable=lasting)
+        except AttemptStale:
+            await self._end(ended)
+            raise
+
+    async def _end(self, ended: Ended | None) -> None:
+        """Write what became of a try alone: what was paid is paid, whoever has the run."""
+        if ended is None:
+            return
+        await self._around.database.write(
+            lambda connection: tries.end(connection, *ended),
+            durability=Durability.LAZY,
+            isolation=Isolation.READ_COMMITTED,
+        )
 
     async def answered(self, row: Row) -> Body:
         """The result of a row, when there is one."""
         while not self._book[row.seq].settled:
+            if self._book.claim_of(row) is Claim.CUT:
+                raise CallGivenUp(run=self.run, seq=row.seq)
             await self._change(None)
         if row.seq in self._unkept:
             return self._unkept[row.seq]
-        run, seq = self.run, row.seq
-        if row.borrowed and self._lent.run is not None:
-            run, seq = self._lent.run, row.seq - self._shift
+        run, seq = self._place(row)
         found = await self._around.database.read(
             lambda connection: store.body(connection, run, seq, store.ANSWER)
         )
@@ -371,14 +429,21 @@ class Attempt:
             self._book.deliver(row.seq)
         elif row is not None:
             self._book.lose(row.seq)
-            if cut and self._book.claim_of(row) is Claim.LOST and not row.binds:
+            if cut and not row.binds and not self._book[row.seq].settled:
                 self._book.give_up(row.seq)
         self._move(-1)
 
     async def _written(self, use_case: Callable[[Connection], None], *, durable: bool) -> None:
+        """Run `use_case` as one transaction, which takes along the decisions made so far."""
+        decided, self._unwritten = self._unwritten, []
+
+        def both(connection: Connection) -> None:
+            use_case(connection)
+            decisions.add(connection, self.run, self.number, decided)
+
         try:
             await self._around.database.write(
-                use_case,
+                both,
                 durability=Durability.FULL if durable else Durability.LAZY,
                 isolation=Isolation.READ_COMMITTED,
             )
@@ -386,6 +451,9 @@ class Attempt:
             # An attempt that cannot write its record must not go on beside it.
             self._broken = error
             self._move()
+            raise
+        except asyncio.CancelledError:
+            self._unwritten = decided + self._unwritten  # kept once, however often they are added
             raise
 
     def _fenced(self, connection: Connection) -> None:
@@ -413,72 +481,12 @@ class Attempt:
             raise self._broken
 
 
-class Passage:
-    """One call on its way through an attempt. As a context, it is left when its caller is.
-
-    Attributes:
-        decision: what is to be done.
-        row: the row that it has claimed; None where it has none.
-    """
-
-    def __init__(
-        self, attempt: Attempt, decision: Decision, row: Row | None, call: keys.Call
-    ) -> None:
-        self.decision: Final = decision
-        self.row: Final = row
-        self._attempt = attempt
-        self._call = call
-        self._left = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.lost()
-
-    async def begin(self) -> None:
-        """Write the intent. An effect may begin only when this has returned.
-
-        Raises:
-            AttemptStale: another attempt has the run: nothing may begin.
-            CallSettled: somebody has said what became of it: nothing may begin.
-        """
-        await self._attempt.begin(self._own, self._call)
-
-    async def settle(self, state: RowState, body: Body) -> None:
-        """Write the result: done, or failed where it is sure that it had no effect."""
-        await self._attempt.settle(self._own, state, body)
-
-    async def unknown(self) -> None:
-        """Write that it may have happened, and nobody but a person can tell: the segment ends."""
-        await self._attempt.unknown(self._own)
-
-    async def answer(self) -> Body:
-        """The recorded result, or the one that is under way.
-
-        Raises:
-            AnswerNotKept: it is recorded that there was one, and no more.
-        """
-        return await self._attempt.answered(self._own)
-
-    def delivered(self) -> None:
-        """The caller has all of it."""
-        self._leave(delivered=True, cut=False)
-
-    def lost(self, *, cut: bool = False) -> None:
-        """The caller is gone. `cut`: what was asked for it was given up; never for a write."""
-        self._leave(delivered=False, cut=cut)
-
-    @property
-    def _own(self) -> Row:
-        if self.row is None:
-            raise RuntimeError(f"{type(self.decision).__name__} has no row")
-        return self.row
-
-    def _leave(self, *, delivered: bool, cut: bool) -> None:
-        if not self._left:
-            self._left = True
-            self._attempt.leave(self.row, delivered=delivered, cut=cut)
+_UNKNOWN: Final = WaitReason.UNKNOWN
+_REASONS: Final[Mapping[str, WaitReason]] = {
+    "review": WaitReason.REVIEW,
+    "timer": WaitReason.TIMER,
+    "event": WaitReason.EVENT,
+}
 
 
 def _digest(body: Body) -> str:

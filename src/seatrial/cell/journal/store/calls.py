@@ -1,10 +1,10 @@
-"""Rows of calls."""
+"""Tries: each time that a call went out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Row, Table, Text, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from seatrial.cell.journal.domain.calls import (
     Call,
@@ -16,46 +16,18 @@ from seatrial.cell.journal.domain.calls import (
     Tokens,
     Totals,
 )
+from seatrial.cell.journal.store import tables
+from seatrial.cell.journal.store.tables import TRY
 from seatrial.kit.database.connection import Connection
-from seatrial.kit.database.dialects import Int64, UtcDateTime, metadata
-from seatrial.kit.database.history import History
 
-HISTORY: Final = History.of("seatrial.cell.journal.migrations")
-METADATA: Final = metadata()
-CALL: Final = Table(
-    "call",
-    METADATA,
-    Column("run", Text, primary_key=True),
-    Column("attempt", Int64, primary_key=True),
-    Column("seq", Int64, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("provider", Text),
-    Column("route", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("started", UtcDateTime, nullable=False),
-    Column("ended", UtcDateTime),
-    Column("latency_ms", Float),
-    Column("first_byte_ms", Float),
-    Column("status", Int64),
-    Column("answered", Text),
-    Column("request_digest", Text),
-    Column("request_bytes", Int64, nullable=False),
-    Column("response_bytes", Int64),
-    Column("input_tokens", Int64),
-    Column("output_tokens", Int64),
-    Column("cache_read_tokens", Int64),
-    Column("cache_write_tokens", Int64),
-    Column("cost_usd", Float),
-    Column("error", Text),
-)
+HISTORY: Final = tables.HISTORY
 # Built once: to build and hash them anew took two thirds of the time of a write.
-_ADD: Final = insert(CALL)
-_END: Final = update(CALL).where(
-    CALL.c.run == bindparam("of_run"),
-    CALL.c.attempt == bindparam("of_attempt"),
-    CALL.c.seq == bindparam("of_seq"),
-    CALL.c.state == str(CallState.INTENT),
+_ADD: Final = insert(TRY)
+_END: Final = update(TRY).where(
+    TRY.c.run == bindparam("of_run"),
+    TRY.c.attempt == bindparam("of_attempt"),
+    TRY.c.seq == bindparam("of_seq"),
+    TRY.c.state == str(CallState.INTENT),
 )
 _COUNTED: Final = (str(CallKind.MODEL), str(CallKind.TOOL))
 
@@ -81,6 +53,7 @@ def add(connection: Connection, key: CallKey, intent: Intent) -> None:
             "run": key.run,
             "attempt": key.attempt,
             "seq": key.seq,
+            "row": intent.row,
             "kind": str(intent.kind),
             "name": intent.name,
             "provider": intent.provider,
@@ -121,7 +94,7 @@ def end(connection: Connection, key: CallKey, result: Result) -> None:
 
 def calls(connection: Connection, run: str) -> list[Call]:
     """Every call of a run, in order."""
-    rows = select(CALL).where(CALL.c.run == run).order_by(CALL.c.attempt, CALL.c.seq)
+    rows = select(TRY).where(TRY.c.run == run).order_by(TRY.c.attempt, TRY.c.seq)
     return [_call(row) for row in connection.execute(rows)]
 
 
@@ -129,18 +102,18 @@ def totals(connection: Connection, runs: Sequence[str]) -> dict[str, Totals]:
     """The totals of each run that has any call."""
     rows = (
         select(
-            CALL.c.run,
+            TRY.c.run,
             func.count().label("calls"),
-            func.coalesce(func.sum(CALL.c.input_tokens), 0).label("input_tokens"),
-            func.coalesce(func.sum(CALL.c.output_tokens), 0).label("output_tokens"),
-            func.coalesce(func.sum(CALL.c.cost_usd), 0.0).label("cost_usd"),
+            func.coalesce(func.sum(TRY.c.input_tokens), 0).label("input_tokens"),
+            func.coalesce(func.sum(TRY.c.output_tokens), 0).label("output_tokens"),
+            func.coalesce(func.sum(TRY.c.cost_usd), 0.0).label("cost_usd"),
         )
         .where(
-            CALL.c.run.in_(list(runs)),
-            CALL.c.kind.in_(_COUNTED),
-            CALL.c.state != str(CallState.REFUSED),
+            TRY.c.run.in_(list(runs)),
+            TRY.c.kind.in_(_COUNTED),
+            TRY.c.state != str(CallState.REFUSED),
         )
-        .group_by(CALL.c.run)
+        .group_by(TRY.c.run)
     )
     return {
         row.run: Totals(
@@ -155,7 +128,7 @@ def totals(connection: Connection, runs: Sequence[str]) -> dict[str, Totals]:
 
 def reached(connection: Connection, run: str, attempt: int) -> Reached:
     """How far an attempt came."""
-    last = select(func.max(CALL.c.seq)).where(CALL.c.run == run, CALL.c.attempt == attempt)
+    last = select(func.max(TRY.c.seq)).where(TRY.c.run == run, TRY.c.attempt == attempt)
     seq = connection.execute(last).scalar() or 0
     return Reached(seq=seq, totals=totals(connection, [run]).get(run, Totals()))
 
@@ -165,6 +138,7 @@ def _call(row: Row[Any]) -> Call:
         key=CallKey(run=row.run, attempt=row.attempt, seq=row.seq),
         intent=Intent(
             kind=CallKind(row.kind),
+            row=row.row,
             name=row.name,
             provider=row.provider,
             route=row.route,

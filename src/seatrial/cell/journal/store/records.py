@@ -5,76 +5,45 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import (
-    Column,
-    LargeBinary,
-    Table,
-    Text,
-    UniqueConstraint,
-    bindparam,
-    delete,
-    func,
-    select,
-    update,
-)
 from sqlalchemy import Row as SqlRow
+from sqlalchemy import bindparam, delete, func, select, update
 
 from seatrial.cell.journal.domain.records import Body, Recorded
 from seatrial.cell.journal.domain.rows import Effect, Kind, Row, RowState
+from seatrial.cell.journal.store import tables
+from seatrial.cell.journal.store.tables import BODY, ROW
 from seatrial.kit.database.connection import Connection
-from seatrial.kit.database.dialects import Int64, UtcDateTime, metadata, upsert
-from seatrial.kit.database.history import History
+from seatrial.kit.database.dialects import upsert
 
-HISTORY: Final = History.of("seatrial.cell.journal.migrations")
-METADATA: Final = metadata()
-CALL: Final = Table(
-    "recorded_call",
-    METADATA,
-    Column("run", Text, primary_key=True),
-    Column("seq", Int64, primary_key=True),
-    Column("attempt", Int64, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("effect", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("occurrence", Int64, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("answer", Text),
-    Column("waived", Int64, nullable=False),
-    Column("begun", UtcDateTime, nullable=False),
-    Column("settled", UtcDateTime),
-    UniqueConstraint("run", "kind", "key", "occurrence"),
-)
-BODY: Final = Table(
-    "recorded_body",
-    METADATA,
-    Column("run", Text, primary_key=True),
-    Column("seq", Int64, primary_key=True),
-    Column("side", Text, primary_key=True),
-    Column("status", Int64),
-    Column("media", Text, nullable=False),
-    Column("size", Int64, nullable=False),
-    Column("stored", Int64, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-)
+HISTORY: Final = tables.HISTORY
+METADATA: Final = tables.METADATA
 REQUEST: Final = "request"
 ANSWER: Final = "answer"
 
 _LEVEL: Final = 1  # 2 kB of chat: 40 us and half the size; level 6 takes twice as long for 5 % more
-_OF_RUN: Final = select(CALL).where(CALL.c.run == bindparam("of_run")).order_by(CALL.c.seq)
-_INTENT: Final = upsert(CALL)
+_OF_RUN: Final = select(ROW).where(ROW.c.run == bindparam("of_run")).order_by(ROW.c.seq)
+_ONE_ROW: Final = select(ROW).where(
+    ROW.c.run == bindparam("of_run"), ROW.c.seq == bindparam("of_seq")
+)
+_INTENT: Final = upsert(ROW)
 _BEGIN: Final = _INTENT.on_conflict_do_update(
-    index_elements=(CALL.c.run, CALL.c.seq),
-    set_={"attempt": _INTENT.excluded.attempt, "state": _INTENT.excluded.state},
-    where=CALL.c.state.in_([str(RowState.INTENT), str(RowState.CLEARED)])
-    & (CALL.c.key == _INTENT.excluded.key),
-).returning(CALL.c.seq)
+    index_elements=(ROW.c.run, ROW.c.seq),
+    set_={
+        name: getattr(_INTENT.excluded, name) for name in ("attempt", "state", "answer", "settled")
+    },
+    where=(ROW.c.key == _INTENT.excluded.key)
+    & (
+        ROW.c.state.in_([str(RowState.INTENT), str(RowState.CLEARED)])
+        # A failure that nothing rests on; see `domain/resuming.py`.
+        | ((ROW.c.state == str(RowState.FAILED)) & (ROW.c.effect == str(Effect.READ)))
+    ),
+).returning(ROW.c.seq)
 _SETTLE: Final = (
-    update(CALL)
+    update(ROW)
     .where(
-        CALL.c.run == bindparam("of_run"),
-        CALL.c.seq == bindparam("of_seq"),
-        CALL.c.state.not_in([str(RowState.DONE), str(RowState.FAILED)]),
+        ROW.c.run == bindparam("of_run"),
+        ROW.c.seq == bindparam("of_seq"),
+        ROW.c.state.not_in([str(RowState.DONE), str(RowState.FAILED)]),
     )
     .values(
         attempt=bindparam("attempt"),
@@ -98,6 +67,12 @@ _ONE: Final = _BODIES.where(BODY.c.seq == bindparam("of_seq"), BODY.c.side == bi
 def rows(connection: Connection, run: str) -> list[Recorded]:
     """All that is recorded of a run, in order."""
     return [_recorded(row) for row in connection.execute(_OF_RUN, {"of_run": run})]
+
+
+def row(connection: Connection, run: str, seq: int) -> Recorded | None:
+    """One row of a run."""
+    found = connection.execute(_ONE_ROW, {"of_run": run, "of_seq": seq}).first()
+    return None if found is None else _recorded(found)
 
 
 def begin(connection: Connection, run: str, recorded: Recorded, at: datetime) -> bool:
@@ -136,7 +111,7 @@ def settle(connection: Connection, run: str, row: Row, at: datetime) -> bool:
 
 def waive(connection: Connection, run: str, seqs: Collection[int]) -> None:
     """A person has said that the agent need not come back to these."""
-    asked = update(CALL).where(CALL.c.run == run, CALL.c.seq.in_(sorted(seqs)))
+    asked = update(ROW).where(ROW.c.run == run, ROW.c.seq.in_(sorted(seqs)))
     connection.execute(asked.values(waived=1))
 
 
@@ -196,6 +171,8 @@ def _recorded(row: SqlRow[Any]) -> Recorded:
         ),
         name=row.name,
         waived=bool(row.waived),
+        begun=row.begun,
+        settled=row.settled,
     )
 
 

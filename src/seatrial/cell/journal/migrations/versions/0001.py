@@ -1,4 +1,4 @@
-"""The tables of calls, as they were metered and as they are answered again."""
+"""The tables of calls: as they were tried, as they are answered again, and why."""
 
 from typing import Final
 
@@ -19,6 +19,7 @@ def upgrade(op: Operations) -> None:
         Column("run", Text, primary_key=True),
         Column("attempt", Int64, primary_key=True),
         Column("seq", Int64, primary_key=True),
+        Column("row", Int64),
         Column("kind", Text, nullable=False),
         Column("name", Text, nullable=False),
         Column("provider", Text),
@@ -69,4 +70,17 @@ def upgrade(op: Operations) -> None:
         Column("size", Int64, nullable=False),
         Column("stored", Int64, nullable=False),
         Column("content", LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "decision",
+        Column("run", Text, primary_key=True),
+        Column("attempt", Int64, primary_key=True),
+        Column("n", Int64, primary_key=True),
+        Column("seq", Int64),
+        Column("kind", Text, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("decision", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("at", UtcDateTime, nullable=False),
     )
