@@ -16,7 +16,9 @@ from seatrial.cell.door.service.prompts import Prompts, PromptSources
 from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.door.store.tables import HISTORY as DOOR
 from seatrial.cell.hosts.domain import SlotIdentity
+from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal
+from seatrial.cell.journal.service.recall import Surroundings as Recording
 from seatrial.cell.journal.store.calls import HISTORY as JOURNAL
 from seatrial.cell.llms.domain import Dialect, Provider
 from seatrial.cell.llms.service.calls import ModelCalls, Surroundings
@@ -117,6 +119,7 @@ async def _serve() -> None:
                 },
                 client=client,
                 journal=journal,
+                books=Books(Recording(database=database, fence=lambda *_: True, clock=clock)),
                 secrets=secrets,
                 releases=releases,
                 prices=Prices(clock, loaded),

@@ -29,8 +29,10 @@ from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.hosts.domain import Limits as HostLimits
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostSettings
+from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal
 from seatrial.cell.journal.service.metering import totals as journal_totals
+from seatrial.cell.journal.service.recall import Surroundings as Recording
 from seatrial.cell.llms.domain import KNOWN, Dialect, Provider
 from seatrial.cell.llms.service.calls import CallBounds, ModelCalls
 from seatrial.cell.llms.service.calls import Surroundings as CallSurroundings
@@ -175,6 +177,11 @@ class CellRooms:
     def _journal(self) -> Journal:
         return Journal(self._frame.database)
 
+    @cached_property
+    def _books(self) -> Books:
+        frame, runs = self._frame, self.runs
+        return Books(Recording(database=frame.database, fence=runs.fenced, clock=frame.clock))
+
     # --- Agents ----------------------------------------------------------------------------------
 
     @cached_property
@@ -261,6 +268,7 @@ class CellRooms:
                 providers=_providers(self._settings.models),
                 client=self._client,
                 journal=self._journal,
+                books=self._books,
                 secrets=self.vault.secret,
                 releases=self._releases.release,
                 prices=Prices(clock, _price_table),
@@ -378,6 +386,7 @@ class CellRooms:
         self._switch.changed(release)
 
     def _ended(self, run: Run) -> None:
+        self._books.ended(run.id)
         self._run_figures.ended(run)
         if self._traces is not None:
             self._traces.ended(run)

@@ -13,7 +13,11 @@ from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.door.store.tables import HISTORY as DOOR
 from seatrial.cell.hosts.domain import SlotIdentity
 from seatrial.cell.journal.domain.calls import Call
+from seatrial.cell.journal.domain.records import Bounds
+from seatrial.cell.journal.service.books import Books, FactsOf, plain
 from seatrial.cell.journal.service.metering import Journal, calls
+from seatrial.cell.journal.service.recall import Fence
+from seatrial.cell.journal.service.recall import Surroundings as Recording
 from seatrial.cell.journal.store.calls import HISTORY as JOURNAL
 from seatrial.cell.llms.domain import Dialect
 from seatrial.cell.llms.domain import Provider as Known
@@ -41,6 +45,7 @@ CLAUDE = "claude-sonnet-4-5-20250929"
 KEYS = {"openai": "key-of-openai", "anthropic": "key-of-anthropic"}
 CHAT: dict[str, Any] = {"model": GPT, "messages": [{"role": "user", "content": "Hallo"}]}
 MESSAGES: dict[str, Any] = {**CHAT, "model": CLAUDE, "max_tokens": 100}
+QUICK = Bounds(patience=0.2, quiet=0.5)
 BOUNDS = CallBounds(timeouts=Timeouts(first_byte=5.0, chunk=5.0, total=None))
 
 
@@ -71,6 +76,7 @@ class Inside:
     provider: Provider
     client: HttpClient
     figures: ModelFigures
+    books: Books
     slots: Slots
     prompts: Prompts
     slot: SlotIdentity
@@ -125,6 +131,10 @@ async def inside(
     bounds: CallBounds = BOUNDS,
     upstream: str | None = None,
     http: HttpClient | None = None,
+    attempt: int = 1,
+    kept: Bounds = QUICK,
+    facts: FactsOf = plain,
+    stands: Fence | None = None,
 ) -> AsyncIterator[Inside]:
     """A cell's inner door, its provider, and a client of it."""
     migrate_now(database, [DOOR, JOURNAL])
@@ -136,9 +146,11 @@ async def inside(
         release=active.name,
         slot="slot_1",
         run=run,
-        attempt=None if run is None else 1,
+        attempt=None if run is None else attempt,
     )
     provider, figures, journal = Provider(), ModelFigures(), Journal(database)
+    fence = stands or (lambda *_: True)
+    books = Books(Recording(database=database, fence=fence, clock=CLOCK, bounds=kept), facts)
     drafting: set[str] = set()
 
     async def releases(digest: Digest) -> Release:
@@ -165,6 +177,7 @@ async def inside(
             },
             client=http or client,
             journal=journal,
+            books=books,
             secrets=secrets,
             releases=releases,
             prices=Prices(CLOCK, loaded),
@@ -188,6 +201,7 @@ async def inside(
             provider=provider,
             client=client,
             figures=figures,
+            books=books,
             slots=slots,
             prompts=prompts,
             slot=slot,

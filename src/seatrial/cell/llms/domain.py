@@ -126,6 +126,14 @@ class DialectMismatch(Invalid):
     remedy = "Call it with that provider's own client, or pin the model to another provider."
 
 
+class CallNotRecorded(Conflict):
+    """The call of {model!r} at {route!r} {why}, and this run makes no new one."""
+
+    code = "call_not_recorded"
+    cause = "A strict replay is answered from the run that it follows, and nothing goes out."
+    remedy = "Compare both runs with `seatrial runs replay`; start a live run to make new calls."
+
+
 class StepLimitReached(Limited):
     """The run has made {calls} calls, and its limit is {limit}."""
 

@@ -48,11 +48,14 @@ class Body:
         content: every byte, of a stream too.
         media: its content type.
         status: of an answer.
+        retry: whether a client shall send the call again, in the answer's own words; None where
+            it says nothing of that.
     """
 
     content: bytes
     media: str = "application/json"
     status: int | None = None
+    retry: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,6 +38,10 @@ class Way(Protocol):
         """It had a result that is not kept."""
         ...
 
+    def refuse(self, row: Row, call: keys.Call, why: str) -> None:
+        """It may not go out after all."""
+        ...
+
     def leave(self, row: Row | None, *, delivered: bool, cut: bool) -> None:
         """The caller is gone."""
         ...
@@ -103,6 +107,15 @@ class Passage:
             CallGivenUp: what was under way was given up; arrive again.
         """
         return await self._attempt.answered(self._own)
+
+    def refuse(self, why: str) -> None:
+        """It may not go out after all: a limit of the run is reached. Nothing is recorded.
+
+        Args:
+            why: the code of the limit.
+        """
+        self._attempt.refuse(self._own, self._call, why)
+        self.lost(cut=True)
 
     def delivered(self) -> None:
         """The caller has all of it."""

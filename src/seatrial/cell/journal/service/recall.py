@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from seatrial.cell.journal.domain import keys
 from seatrial.cell.journal.domain.book import Book
-from seatrial.cell.journal.domain.decisions import Decided, told
+from seatrial.cell.journal.domain.decisions import Decided, Told, told
 from seatrial.cell.journal.domain.matching import (
     Decision,
     Diverged,
@@ -61,6 +61,7 @@ from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
 
 _MOST_UNKEPT: Final = 4  # bodies too large for the database that wait in memory to be delivered
+_LONG: Final = 1 << 18  # bytes of a body that is not read on the loop: 1 MB takes about 10 ms
 _MOST_UNWRITTEN: Final = 64  # decisions that wait for a transaction to go along with
 
 Fence = Callable[[Connection, str, int], bool]
@@ -202,7 +203,7 @@ class Attempt:
             AttemptStale: another attempt has the run; or whatever kept a record from being written.
         """
         self._refuse_broken()
-        key = keys.scripted(call) if self.mode is Mode.SCRIPTED else keys.exact(call)
+        key = await self._key(call)
         arrival = self._book.receive(
             Arrival(kind=call.kind, effect=effect, key=key, retry=retry, shadowed=shadowed)
         )
@@ -228,6 +229,11 @@ class Attempt:
                 self._move()
             raise
         return await self._claimed(decision, arrival, call)
+
+    @property
+    def largest(self) -> int:
+        """Bytes of a body that is kept."""
+        return self._around.bounds.body
 
     async def finish(self) -> Ending:
         """What becomes of the run now that its agent has returned.
@@ -255,6 +261,12 @@ class Attempt:
         """Write the decisions that no other transaction has taken along."""
         if self._unwritten:
             await self._written(lambda _: None, durable=False)
+
+    async def _key(self, call: keys.Call) -> str:
+        key_of = keys.scripted if self.mode is Mode.SCRIPTED else keys.exact
+        if len(call.body) > _LONG:
+            return await asyncio.to_thread(key_of, call)
+        return key_of(call)
 
     def _decision(self, arrival: Arrival, began: float) -> Decision:
         now, bounds = self._around.clock.steady(), self._around.bounds
@@ -318,7 +330,14 @@ class Attempt:
             await self.write()
         return passage
 
+    def refuse(self, row: Row, call: keys.Call, why: str) -> None:
+        """A limit refuses what the rule would have sent."""
+        self._note(str(call.kind), call.name, row.key, Told(word="refused", reason=why))
+
     def _decide(self, kind: str, name: str, key: str, decision: Decision | Ending) -> None:
+        self._note(kind, name, key, told(decision))
+
+    def _note(self, kind: str, name: str, key: str, words: Told) -> None:
         self._decided += 1
         self._unwritten.append(
             Decided(
@@ -326,7 +345,7 @@ class Attempt:
                 kind=kind,
                 name=name,
                 key=key,
-                told=told(decision),
+                told=words,
                 at=self._around.clock.now(),
             )
         )

@@ -57,7 +57,7 @@ _KEEP: Final = _PUT.on_conflict_do_update(
     index_elements=(BODY.c.run, BODY.c.seq, BODY.c.side),
     set_={
         name: getattr(_PUT.excluded, name)
-        for name in ("status", "media", "size", "stored", "content")
+        for name in ("status", "retry", "media", "size", "stored", "content")
     },
 )
 _BODIES: Final = select(BODY).where(BODY.c.run == bindparam("of_run"))
@@ -125,6 +125,7 @@ def keep(connection: Connection, run: str, seq: int, side: str, body: Body) -> N
             "seq": seq,
             "side": side,
             "status": body.status,
+            "retry": body.retry,
             "media": body.media,
             "size": len(body.content),
             "stored": len(content),
@@ -177,4 +178,9 @@ def _recorded(row: SqlRow[Any]) -> Recorded:
 
 
 def _body(row: SqlRow[Any]) -> Body:
-    return Body(content=zlib.decompress(row.content), media=row.media, status=row.status)
+    return Body(
+        content=zlib.decompress(row.content),
+        media=row.media,
+        status=row.status,
+        retry=row.retry,
+    )

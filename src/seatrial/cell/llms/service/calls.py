@@ -1,44 +1,66 @@
-"""Passing a model call on: judged, written down, and otherwise untouched."""
+"""A model call: judged, matched with the record, and answered from it or passed on untouched."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from seatrial.cell.hosts.domain import SlotIdentity
-from seatrial.cell.journal.domain.calls import CallKey, CallKind, CallState, Intent, Result, Tokens
+from seatrial.cell.journal.domain.calls import CallKind, CallState, Intent, Result
+from seatrial.cell.journal.domain.keys import Call
+from seatrial.cell.journal.domain.keys import Dialect as Reading
+from seatrial.cell.journal.domain.matching import Answer, Decision, GoLive, Redo, Refusal, Refuse
+from seatrial.cell.journal.domain.records import CallGivenUp
+from seatrial.cell.journal.domain.rows import Effect, Kind, Row
+from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal, Ledger
+from seatrial.cell.journal.service.passages import Passage
+from seatrial.cell.journal.service.recall import Attempt
 from seatrial.cell.llms.asked import asked
 from seatrial.cell.llms.domain import (
+    CallNotRecorded,
     CallWithoutRun,
+    DialectMismatch,
     ModelCallMalformed,
+    ModelNotPinned,
     Pins,
     Provider,
+    ProviderUnknown,
     Route,
     chosen,
     pins_of,
     refuse_spent,
 )
-from seatrial.cell.llms.headers import to_agent, to_provider
+from seatrial.cell.llms.headers import to_provider
 from seatrial.cell.llms.service.figures import ModelFigures
-from seatrial.cell.llms.service.listening import while_listening
+from seatrial.cell.llms.service.listening import Listener, while_listening
 from seatrial.cell.llms.service.prices import Prices
-from seatrial.cell.llms.usage import StreamReader, Told, estimated, of_body
+from seatrial.cell.llms.service.recorded import tell
+from seatrial.cell.llms.service.sending import Means, Sending
+from seatrial.cell.llms.usage import Told
 from seatrial.contract.releases.release import Release
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import SeatrialError
-from seatrial.kit.http.answers import answer
 from seatrial.kit.http.asgi import Receive, Scope, Send
-from seatrial.kit.http.client import HttpClient, Request, Response, Timeouts, first_header
-from seatrial.kit.http.events import MEDIA_TYPE
+from seatrial.kit.http.client import HttpClient, Request, Timeouts
 from seatrial.kit.http.requests import header, read_body
 
 _LOG: Final = logging.getLogger(__name__)
 _MOST_PINS: Final = 256  # releases whose pins are remembered
 _MOST_TOLD: Final = 1_000  # mismatches that are logged once each
-_EVENTS: Final = MEDIA_TYPE.decode()
+_REFUSALS: Final = (ModelNotPinned, ProviderUnknown, DialectMismatch, CallNotRecorded)
+_READINGS: Final = {
+    Route.CHAT: Reading.OPENAI_CHAT,
+    Route.RESPONSES: Reading.OPENAI_RESPONSES,
+    Route.EMBEDDINGS: Reading.OPENAI_CHAT,  # what is dropped of a chat is dropped here; ids: none
+    Route.MESSAGES: Reading.ANTHROPIC_MESSAGES,
+}
+_WHY: Final = {
+    Refusal.UNRECORDED: "is not recorded",
+    Refusal.UNFINISHED: "is recorded without an answer",
+}
 
 _PATIENT: Final = Timeouts(first_byte=600.0, chunk=300.0, total=None)
 
@@ -71,7 +93,8 @@ class Surroundings:
         environment: the cell's.
         providers: that the cell knows, by name.
         client: for the calls.
-        journal: where each is written.
+        journal: where each is counted.
+        books: where each is recorded.
         secrets: `Vault.secret`.
         releases: the release of a digest.
         prices: see there.
@@ -84,6 +107,7 @@ class Surroundings:
     providers: Mapping[str, Provider]
     client: HttpClient
     journal: Journal
+    books: Books
     secrets: Secrets
     releases: Releases
     prices: Prices
@@ -135,7 +159,7 @@ class ModelCalls:
         *,
         pins: Pins | None = None,
     ) -> None:
-        """Pass one call on, and its answer back.
+        """Answer one call: from the record, or by passing it on.
 
         Args:
             caller: who calls.
@@ -145,10 +169,11 @@ class ModelCalls:
 
         Raises:
             CallWithoutRun: no run is in the slot.
+            AttemptStale: the slot's attempt is not the one in hand.
             ModelNotPinned, ProviderUnknown, DialectMismatch, StepLimitReached, RunBudgetSpent,
-            SecretMissing: refused; the run's journal says so.
-            PeerUnreachable, CallTimedOut, AnswerBroken, AnswerTooLarge: the provider failed; after
-            the answer has begun, the connection must be cut.
+            SecretMissing, CallNotRecorded: refused; the run's journal says so.
+            AnswerBroken, CallTimedOut: the answer was cut after it had begun: the connection must
+            be cut too.
             ClientGone: the agent gave up; the provider was told.
         """
         arrived, scope = self._around.clock.steady(), exchange.scope
@@ -157,33 +182,99 @@ class ModelCalls:
         if header(scope, b"content-encoding") not in {None, b"identity"}:
             raise ModelCallMalformed(reason="it is compressed")
         body = await read_body(scope, exchange.receive, limit=self._around.bounds.request)
-        ledger = await self._around.journal.ledger(caller.run, caller.attempt)
         wanted = asked(body)
+        attempt = await self._around.books.of(caller.run, caller.attempt)
+        ledger = await self._around.journal.ledger(caller.run, caller.attempt)
         intent = self._intent(route, wanted.model, body)
-        try:
-            provider, key = await self._allowed(caller, route, wanted.model, pins, ledger)
-        except SeatrialError as error:
-            await self._write_refusal(ledger, intent, error, arrived)
-            raise
-        passing = _Passing(
-            around=self._around,
-            provider=provider,
+        asking = _Asking(
+            caller=caller,
             route=route,
-            model=wanted.model,
+            scope=scope,
+            send=exchange.send,
+            body=body,
+            attempt=attempt,
             ledger=ledger,
-            key=ledger.next(CallKind.MODEL),
-            intent=_with_provider(intent, provider.name),
+            intent=intent,
+            held=pins or await self.pins(caller.release),
             arrived=arrived,
         )
+        try:
+            provider = self._pinned(asking)
+            async with while_listening(exchange.receive) as asking.listener:
+                while not await self._answered(asking, provider):
+                    pass
+        except _REFUSALS as error:
+            await self._write_refusal(ledger, intent, error, arrived)
+            raise
+
+    async def _answered(self, asking: "_Asking", provider: Provider) -> bool:
+        """Match the call and do what the rule says; false if it must arrive again."""
+        call = Call(
+            kind=Kind.MODEL,
+            dialect=_READINGS[asking.route],
+            route=f"POST /v1{asking.route}{_query(asking.scope)}",
+            name=asking.intent.name,
+            body=asking.body,
+        )
+        retry = _is_retry(asking.scope)
+        with await asking.attempt.arrive(call, Effect.READ, retry=retry) as passage:
+            match passage.decision:
+                case GoLive(row=row) | Redo(row=row):
+                    await self._go(asking, provider, passage, row)
+                case Refuse(reason=reason):
+                    passage.delivered()
+                    raise CallNotRecorded(
+                        model=call.name, route=call.route, why=_WHY.get(reason, str(reason))
+                    )
+                case decision:
+                    try:
+                        body = await passage.answer()
+                    except CallGivenUp:
+                        return False
+                    await tell(asking.send, body, _how(decision))
+                    passage.delivered()
+        return True
+
+    async def _go(self, asking: "_Asking", provider: Provider, passage: Passage, row: Row) -> None:
+        """Make the call, if the run may still make one.
+
+        Nothing is awaited between the judgement and the count, so that calls at once do not get
+        past a limit together. What is recorded was judged when it was made.
+        """
+        limits = asking.held.limits
+        if limits.steps is None:
+            limits = limits.model_copy(update={"steps": self._around.bounds.steps})
+        try:
+            secret = None
+            if provider.secret is not None:
+                secret = await self._around.secrets(provider.secret)
+            refuse_spent(limits, asking.ledger.totals.calls, asking.ledger.totals.cost_usd)
+        except SeatrialError as error:
+            passage.refuse(error.code)
+            await self._write_refusal(asking.ledger, asking.intent, error, asking.arrived)
+            raise
+        sending = Sending(
+            means=self._means,
+            passage=passage,
+            largest=asking.attempt.largest,
+            provider=provider,
+            route=asking.route,
+            model=asking.intent.name,
+            ledger=asking.ledger,
+            key=asking.ledger.next(CallKind.MODEL),
+            intent=replace(asking.intent, provider=provider.name, row=row.seq),
+            arrived=asking.arrived,
+            listener=asking.listener,
+        )
         request = Request(
-            url=_url(provider, route, scope),
+            url=f"{provider.base_url}{asking.route}{_query(asking.scope)}",
             method="POST",
-            headers=to_provider(scope["headers"], provider, key),
-            body=body,
+            headers=to_provider(asking.scope["headers"], provider, secret),
+            body=asking.body,
             timeouts=self._around.bounds.timeouts,
         )
-        told = await passing.run(request, exchange.receive, exchange.send)
-        self._compare(caller, provider, wanted.model, told)
+        told = await sending.run(request, asking.send)
+        self._compare(asking.caller, provider, asking.intent.name, told)
 
     def _intent(self, route: Route, model: str, body: bytes) -> Intent:
         return Intent(
@@ -196,24 +287,27 @@ class ModelCalls:
             request_bytes=len(body),
         )
 
-    async def _allowed(
-        self,
-        caller: SlotIdentity,
-        route: Route,
-        model: str,
-        pins: Pins | None,
-        ledger: Ledger,
-    ) -> tuple[Provider, str | None]:
-        """Who serves the call, and with which key; raises what refuses it."""
-        held = pins or await self.pins(caller.release)
-        provider = chosen(self._around.environment, held, self._around.providers, route, model)
-        limits = held.limits
-        if limits.steps is None:
-            limits = limits.model_copy(update={"steps": self._around.bounds.steps})
-        refuse_spent(limits, ledger.totals.calls, ledger.totals.cost_usd)
-        if provider.secret is None:
-            return provider, None
-        return provider, await self._around.secrets(provider.secret)
+    @cached_property
+    def _means(self) -> Means:
+        around = self._around
+        return Means(
+            client=around.client,
+            journal=around.journal,
+            prices=around.prices,
+            figures=around.figures,
+            clock=around.clock,
+            answer=around.bounds.answer,
+        )
+
+    def _pinned(self, asking: "_Asking") -> Provider:
+        """Who serves the call; raises what refuses it."""
+        return chosen(
+            self._around.environment,
+            asking.held,
+            self._around.providers,
+            asking.route,
+            asking.intent.name,
+        )
 
     async def _write_refusal(
         self, ledger: Ledger, intent: Intent, error: SeatrialError, arrived: float
@@ -227,7 +321,7 @@ class ModelCalls:
             state=CallState.REFUSED,
             ended=clock.now(),
             latency_ms=(clock.steady() - arrived) * 1000,
-            error=_sentence(error),
+            error=f"{error.code}: {error.message}",
         )
         await self._around.journal.whole(key, intent, result)
 
@@ -249,156 +343,38 @@ class ModelCalls:
 
 
 @dataclass(kw_only=True)
-class _Passing:
-    """One call under way: its two rows, and what is known of it so far."""
+class _Asking:
+    """One call on its way in."""
 
-    around: Surroundings
-    provider: Provider
+    caller: SlotIdentity
     route: Route
-    model: str
+    scope: Scope
+    send: Send
+    body: bytes
+    attempt: Attempt
     ledger: Ledger
-    key: CallKey
     intent: Intent
+    held: Pins
     arrived: float
-    status: int | None = None
-    first_byte: float | None = None
-    size: int = 0
-    over: bool = False
-
-    async def run(self, request: Request, receive: Receive, send: Send) -> Told:
-        # The intent is on its way to the database before the call is on its way to the provider,
-        # and there before anything of the answer is passed on. Waiting for it first would add its
-        # commit to every call, and a model that was asked in vain costs money, no more.
-        self.around.prices.warm()
-        written = asyncio.ensure_future(self.around.journal.begin(self.key, self.intent))
-        told = Told()
-        try:
-            async with (
-                while_listening(receive),
-                self.around.client.send(request) as response,
-            ):
-                await written
-                told = await self._answer(response, send)
-        except BaseException as error:
-            await self._fail(written, error)
-            raise
-        return told
-
-    async def _answer(self, response: Response, send: Send) -> Told:
-        self.status = response.status
-        self.first_byte = self._milliseconds()
-        kind = first_header(response.headers, "content-type") or ""
-        if kind.partition(";")[0].strip().lower() == _EVENTS:
-            return await self._stream(response, send)
-        body = await response.read(self.around.bounds.answer)
-        self.size = len(body)
-        told = of_body(self.route, body)
-        # Written before it is told, so that whoever has the answer finds it in the journal.
-        await self._end(told)
-        own = [pair for pair in to_agent(response.headers) if pair[0] != b"content-type"]
-        await answer(
-            send,
-            body,
-            content_type=kind.encode(),
-            status=response.status,
-            headers=own,
-        )
-        return told
-
-    async def _stream(self, response: Response, send: Send) -> Told:
-        reader = StreamReader(self.route)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": to_agent(response.headers),
-            }
-        )
-        async for chunk in response:
-            self.size += len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            reader.feed(chunk)
-        await self._end(reader.told)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-        return reader.told
-
-    async def _end(self, told: Told) -> None:
-        tokens = told.tokens
-        good = self.status is not None and self.status < 400
-        cost, guess = None, 0.0
-        if tokens is not None:
-            cost = await self._cost(tokens)
-        elif good:
-            guess = await self._cost(estimated(told, self.intent.request_bytes, self.size)) or 0.0
-        await self._write(
-            Result(
-                state=CallState.DONE if good else CallState.FAILED,
-                ended=self.around.clock.now(),
-                latency_ms=self._milliseconds(),
-                first_byte_ms=self.first_byte,
-                status=self.status,
-                answered=told.model,
-                response_bytes=self.size,
-                tokens=tokens,
-                cost_usd=cost,
-                error=None if good else f"provider_refused: the provider answered {self.status}",
-            ),
-            guess,
-        )
-
-    async def _fail(self, written: "asyncio.Future[None]", error: BaseException) -> None:
-        """Write that the call was cut; what is raised goes on its way."""
-        if isinstance(error, SeatrialError):
-            said = _sentence(error)
-        else:
-            said = f"call_cut: {type(error).__name__}"
-        result = Result(
-            state=CallState.FAILED,
-            ended=self.around.clock.now(),
-            latency_ms=self._milliseconds(),
-            first_byte_ms=self.first_byte,
-            status=self.status,
-            response_bytes=self.size,
-            error=said,
-        )
-        await asyncio.shield(self._cut(written, result))
-
-    async def _cut(self, written: "asyncio.Future[None]", result: Result) -> None:
-        await asyncio.wait([written])
-        if not self.over:
-            await self._write(result)
-
-    async def _write(self, result: Result, guess: float = 0.0) -> None:
-        self.over = True
-        self.ledger.book(result, guess)
-        self.around.figures.count(self.provider.name, self.model, result)
-        await self.around.journal.end(self.key, result)
-
-    async def _cost(self, tokens: Tokens) -> float | None:
-        name = self.provider.priced_as or self.provider.name
-        return await self.around.prices.cost(name, self.model, tokens)
-
-    def _milliseconds(self) -> float:
-        return (self.around.clock.steady() - self.arrived) * 1000
+    listener: Listener = field(default_factory=Listener)
 
 
-def _with_provider(intent: Intent, provider: str) -> Intent:
-    return Intent(
-        kind=intent.kind,
-        name=intent.name,
-        provider=provider,
-        route=intent.route,
-        started=intent.started,
-        request_digest=intent.request_digest,
-        request_bytes=intent.request_bytes,
-    )
+def _is_retry(scope: Scope) -> bool:
+    """Whether the client says itself that it sends this again: Stainless's clients do."""
+    given = header(scope, b"x-stainless-retry-count") or b"0"
+    return given.isdigit() and int(given[:9]) > 0
 
 
-def _url(provider: Provider, route: Route, scope: Scope) -> str:
+def _how(decision: Decision) -> str:
+    match decision:
+        case Answer(approximate=True):
+            return "approximate"
+        case Answer():
+            return "recorded"
+        case _:
+            return "attached"
+
+
+def _query(scope: Scope) -> str:
     query: bytes = scope.get("query_string") or b""
-    asked_for = f"?{query.decode('latin-1')}" if query else ""
-    return f"{provider.base_url}{route}{asked_for}"
-
-
-def _sentence(error: SeatrialError) -> str:
-    return f"{error.code}: {error.message}"
+    return f"?{query.decode('latin-1')}" if query else ""

@@ -66,6 +66,7 @@ def upgrade(op: Operations) -> None:
         Column("seq", Int64, primary_key=True),
         Column("side", Text, primary_key=True),
         Column("status", Int64),
+        Column("retry", Text),
         Column("media", Text, nullable=False),
         Column("size", Int64, nullable=False),
         Column("stored", Int64, nullable=False),
