@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from seatrial.kit.http.asgi import Receive, Scope, Send
+from seatrial.kit.http.asgi import Message, Receive, Scope, Send
 from seatrial.kit.http.boundary import ResponseCut
 from seatrial.kit.http.requests import gone, read_body
 from tests.cell.llms.provider import Provider
@@ -68,3 +68,37 @@ class Flaky:
         if cut:
             await asyncio.sleep(0.05)  # so that what was sent is read before the end is met
             raise ResponseCut
+
+
+@dataclass
+class Once:
+    """Fails on the first call of each body, as its text asks: `fault limited`, `held once`."""
+
+    seen: dict[bytes, int] = field(default_factory=dict)
+    good: Provider = field(default_factory=Provider)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read_body(scope, receive, limit=1 << 30)
+        self.seen[body] = self.seen.get(body, 0) + 1
+        if self.seen[body] == 1:
+            if b"held once" in body:
+                await gone(receive)
+                return
+            found = next((it for it in Fault if b'fault %b"' % it.encode() in body), None)
+            if found is not None:
+                await Flaky([found])(scope, _Read(body), send)
+                return
+        await self.good(scope, _Read(body), send)
+
+
+class _Read:
+    """A request whose body was read, to be read again."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+
+    async def __call__(self) -> Message:
+        body, self._body = self._body, None
+        if body is None:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": body, "more_body": False}
