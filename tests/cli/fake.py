@@ -82,6 +82,8 @@ class Fake:
     enrolments: list[Row] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     runs: dict[str, Row] = field(default_factory=dict)
+    receipts: dict[str, Row] = field(default_factory=dict)
+    decisions: dict[str, list[Row]] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     gates: list[GateRow] = field(default_factory=list)
     bend: Callable[[Plan], Plan] = lambda plan: plan
@@ -325,6 +327,12 @@ class Fake:
                 if self.runs[run]["state"] == "running" and self.runs[run]["input"] == "slow":
                     self.runs[run] |= {"state": "succeeded", "output": {"late": True}}
                 return self.runs[run]
+            case "GET", ["runs", run, "receipt"] if run in self.receipts:
+                return self.receipts[run]
+            case "GET", ["runs", run, "decisions"] if run in self.decisions:
+                return {"run": run, "decisions": self.decisions[run]}
+            case "POST", ["runs", run, "replay"] if run in self.receipts:
+                return {"id": f"{run}_again", "state": "succeeded"}
             case "GET", ["runs", run, "receipt"] if run in self.runs:
                 return {"run": self.runs[run], "calls": [{"kind": "model", "tokens": 7}]}
             case "POST", ["runs", run, _] if run in self.runs:

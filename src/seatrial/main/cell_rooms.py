@@ -339,6 +339,7 @@ class CellRooms:
             environment=self._environment,
             runs=self.runs,
             judge=self._judge,
+            written=self._books.written,
             on_read=self._payload_read,
         )
 

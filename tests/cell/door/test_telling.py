@@ -57,6 +57,12 @@ async def test_a_receipt_tells_all_that_is_known_of_a_run(database: Database) ->
         ("model", "nope", "refused"),
         ("model", "c-other", "done"),
     ]
+    assert [c["row"] for c in told["calls"]] == [None, 1, None, 2]
+    assert [
+        (e["seq"], e["kind"], e["name"], e["state"], e["tries"], e["answered_from_record"])
+        for e in told["journal"]
+    ] == [(1, "model", CHAT["model"], "done", 1, 0), (2, "model", "c-other", "done", 1, 0)]
+    assert told["journal"][0]["cost_usd"] > 0
     model = told["calls"][1]
     assert model["tokens"] == {"input": 20, "output": 12, "cache_read": 5, "cache_write": 0}
     assert model["cost_usd"] > 0
@@ -70,6 +76,37 @@ async def test_a_receipt_tells_all_that_is_known_of_a_run(database: Database) ->
     assert (told["outcome"]["outcome"], told["outcome"]["note"]) == ("resolved", "good")
     assert [f["thumbs"] for f in told["feedback"]] == ["up"]
     assert (told["reviews"], told["validation_failures"], told["retries"]) == ([], [], [])
+
+
+@in_a_loop
+async def test_each_decision_on_a_call_is_told_without_payload(database: Database) -> None:
+    async with door(database) as cell:
+        run, token = await cell.begun()
+        await cell.inner.ask("/v1/chat/completions", CHAT, token=token)
+        again = (("x-stainless-retry-count", "1"),)
+        await cell.inner.ask("/v1/chat/completions", CHAT, token=token, headers=again)
+        await cell.inner.books.written(run)
+        status, told = await cell.ask(
+            "GET", f"/v1/runs/{run}/decisions", token=await _token(cell, READ)
+        )
+        assert (status, told["run"]) == (200, run)
+        assert [(d["attempt"], d["n"], d["seq"], d["decision"]) for d in told["decisions"]] == [
+            (1, 1, 1, "sent"),
+            (1, 2, 1, "attached"),
+        ]
+        assert {d["name"] for d in told["decisions"]} == {CHAT["model"]}
+        assert "Hallo" not in str(told)
+        with pytest.raises(CellPermissionMissing):
+            await cell.ask("GET", f"/v1/runs/{run}/decisions", token=await _token(cell, PAYLOAD))
+        for asked in (run, "run_nobody"):
+            with pytest.raises(RunUnknown):
+                await cell.ask(
+                    "GET",
+                    f"/v1/runs/{asked}/decisions",
+                    token=await _token(cell, READ, tenant="acme"),
+                )
+        _, receipt = await cell.ask("GET", f"/v1/runs/{run}/receipt")
+        assert receipt["journal"][0]["answered_from_record"] == 1
 
 
 @in_a_loop

@@ -5,17 +5,22 @@ from datetime import datetime
 from typing import Any, Final
 
 from seatrial.cell.journal.domain.calls import Call, CallKind, CallState, Tokens, Totals
+from seatrial.cell.journal.domain.decisions import Decided
+from seatrial.cell.journal.domain.records import Recorded
 from seatrial.cell.runs.domain.values import Failure, Judgement, Run, Said, Stretch
 
 FORMAT: Final = 1
+_FROM_RECORD: Final = frozenset(("answered", "approximated", "attached"))
 
 
-def receipt(
+def receipt(  # noqa: PLR0913 - one for each part of it
     run: Run,
     *,
     environment: str,
     calls: Sequence[Call],
     totals: Totals,
+    journal: Sequence[Recorded],
+    decided: Sequence[tuple[int, Decided]],
     restarts: Sequence[Stretch],
     said: Sequence[Said],
 ) -> dict[str, Any]:
@@ -45,6 +50,7 @@ def receipt(
         "input": run.input,
         "attempts": _attempts(run, retries, calls),
         "calls": [_call(call) for call in calls],
+        "journal": [_entry(each, calls, decided) for each in journal],
         "validation_failures": [],
         "retries": retries,
         "reviews": [],
@@ -98,11 +104,50 @@ def _parts(stretch: Stretch) -> list[dict[str, Any]]:
     ]
 
 
+def decision(attempt: int, decided: Decided) -> dict[str, Any]:
+    """One decision as JSON."""
+    return {
+        "attempt": attempt,
+        "n": decided.n,
+        "seq": decided.told.seq,
+        "kind": decided.kind,
+        "name": decided.name,
+        "key": decided.key,
+        "decision": decided.told.word,
+        "reason": decided.told.reason,
+        "at": decided.at,
+    }
+
+
+def _entry(
+    recorded: Recorded, calls: Sequence[Call], decided: Sequence[tuple[int, Decided]]
+) -> dict[str, Any]:
+    """One call of the agent's program, with how often it went out and what that cost."""
+    row = recorded.row
+    tries = [call.result for call in calls if call.intent.row == row.seq]
+    words = [each.told.word for _, each in decided if each.told.seq == row.seq]
+    costs = [result.cost_usd for result in tries if result and result.cost_usd is not None]
+    return {
+        "seq": row.seq,
+        "kind": str(row.kind),
+        "name": recorded.name,
+        "effect": str(row.effect),
+        "state": str(row.state),
+        "waived": recorded.waived,
+        "begun": recorded.begun,
+        "settled": recorded.settled,
+        "tries": len(tries),
+        "cost_usd": sum(costs) if costs else None,
+        "answered_from_record": sum(word in _FROM_RECORD for word in words),
+    }
+
+
 def _call(call: Call) -> dict[str, Any]:
     result = call.result
     return {
         "attempt": call.key.attempt,
         "seq": call.key.seq,
+        "row": call.intent.row,
         "kind": str(call.intent.kind),
         "name": call.intent.name,
         "provider": call.intent.provider,

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from seatrial.cli import showing
+from seatrial.cli.commands.explain import explain_command, replay_command
 from seatrial.cli.given import value
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
 from seatrial.cli.talk import say, where
@@ -19,6 +20,10 @@ Row = dict[str, Any]
 @click.group()
 def runs() -> None:
     """List runs, read a receipt, cancel, redrive, judge."""
+
+
+runs.add_command(explain_command)
+runs.add_command(replay_command)
 
 
 @runs.command("list")

@@ -43,6 +43,12 @@ class Cell:
         """The full record of one run."""
         return self._object((await self.peer.get(f"/v1/runs/{segment(run)}/receipt")).value)
 
+    async def decisions(self, run: str) -> list[Row]:
+        """What became of each call that arrived, and why."""
+        path = f"/v1/runs/{segment(run)}/decisions"
+        found = self._object((await self.peer.get(path)).value).get("decisions")
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
     async def act(self, run: str, verb: str, body: Row | None = None) -> Row:
         """`cancel`, `redrive`, `outcome` or `feedback`."""
         answer = await self.peer.post(f"/v1/runs/{segment(run)}/{verb}", body or {})

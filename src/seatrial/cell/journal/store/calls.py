@@ -21,6 +21,7 @@ from seatrial.cell.journal.store.tables import TRY
 from seatrial.kit.database.connection import Connection
 
 HISTORY: Final = tables.HISTORY
+METADATA: Final = tables.METADATA
 # Built once: to build and hash them anew took two thirds of the time of a write.
 _ADD: Final = insert(TRY)
 _END: Final = update(TRY).where(
