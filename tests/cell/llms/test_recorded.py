@@ -283,7 +283,7 @@ async def test_a_strict_replay_is_answered_by_the_run_it_follows_and_goes_nowher
         assert (await strict.ask(path, body))[2] == told[2]
         status, headers, answer = await strict.ask(path, {**body, "temperature": 1})
         error = orjson.loads(answer)["error"]
-        assert (status, error["code"]) == (409, "call_not_recorded")
+        assert (status, error["code"]) == (409, "model_call_unrecorded")
         assert body["model"] in error["message"]
         assert headers["x-should-retry"] == "false"
         assert strict.provider.seen == []

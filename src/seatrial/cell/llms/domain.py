@@ -126,10 +126,10 @@ class DialectMismatch(Invalid):
     remedy = "Call it with that provider's own client, or pin the model to another provider."
 
 
-class CallNotRecorded(Conflict):
+class ModelCallUnrecorded(Conflict):
     """The call of {model!r} at {route!r} {why}, and this run makes no new one."""
 
-    code = "call_not_recorded"
+    code = "model_call_unrecorded"
     cause = "A strict replay is answered from the run that it follows, and nothing goes out."
     remedy = "Compare both runs with `seatrial runs replay`; start a live run to make new calls."
 

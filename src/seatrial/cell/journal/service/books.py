@@ -1,6 +1,7 @@
 """The open books of one process: one for each attempt that it runs."""
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from seatrial.cell.journal.store import decisions
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.database.connection import Connection
 
+_LOG: Final = logging.getLogger(__name__)
 _MOST_CLOSED: Final = 10_000  # runs of which it is remembered that an attempt is over
 _MOST_UNASKED: Final = 1_000  # open attempts that nobody opened, so that nobody may close them
 
@@ -116,7 +118,8 @@ class Books:
         attempt = self._open.get(run)
         if attempt is not None:
             await attempt.write()
-        await asyncio.gather(*self._writing, return_exceptions=True)
+        if self._writing:
+            await asyncio.wait(self._writing)
 
     def _drop(self, attempt: Attempt) -> None:
         if self._open.get(attempt.run) is attempt:
@@ -130,8 +133,9 @@ class Books:
 
     def _written(self, task: "asyncio.Task[None]") -> None:
         self._writing.discard(task)
-        if not task.cancelled():
-            task.exception()  # the last decisions of an attempt that is over: of no use to wait
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _LOG.warning("the last decisions of an attempt are lost", exc_info=error)
 
     def _limit(self, run: str) -> None:
         self._unasked[run] = None

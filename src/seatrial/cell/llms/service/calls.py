@@ -19,10 +19,10 @@ from seatrial.cell.journal.service.passages import Passage
 from seatrial.cell.journal.service.recall import Attempt
 from seatrial.cell.llms.asked import asked
 from seatrial.cell.llms.domain import (
-    CallNotRecorded,
     CallWithoutRun,
     DialectMismatch,
     ModelCallMalformed,
+    ModelCallUnrecorded,
     ModelNotPinned,
     Pins,
     Provider,
@@ -50,7 +50,7 @@ from seatrial.kit.http.requests import header, read_body
 _LOG: Final = logging.getLogger(__name__)
 _MOST_PINS: Final = 256  # releases whose pins are remembered
 _MOST_TOLD: Final = 1_000  # mismatches that are logged once each
-_REFUSALS: Final = (ModelNotPinned, ProviderUnknown, DialectMismatch, CallNotRecorded)
+_REFUSALS: Final = (ModelNotPinned, ProviderUnknown, DialectMismatch, ModelCallUnrecorded)
 _READINGS: Final = {
     Route.CHAT: Reading.OPENAI_CHAT,
     Route.RESPONSES: Reading.OPENAI_RESPONSES,
@@ -171,7 +171,7 @@ class ModelCalls:
             CallWithoutRun: no run is in the slot.
             AttemptStale: the slot's attempt is not the one in hand.
             ModelNotPinned, ProviderUnknown, DialectMismatch, StepLimitReached, RunBudgetSpent,
-            SecretMissing, CallNotRecorded: refused; the run's journal says so.
+            SecretMissing, ModelCallUnrecorded: refused; the run's journal says so.
             AnswerBroken, CallTimedOut: the answer was cut after it had begun: the connection must
             be cut too.
             ClientGone: the agent gave up; the provider was told.
@@ -223,7 +223,7 @@ class ModelCalls:
                     await self._go(asking, provider, passage, row)
                 case Refuse(reason=reason):
                     passage.delivered()
-                    raise CallNotRecorded(
+                    raise ModelCallUnrecorded(
                         model=call.name, route=call.route, why=_WHY.get(reason, str(reason))
                     )
                 case decision:
