@@ -4,7 +4,7 @@ import importlib
 import random
 from collections.abc import Collection, Coroutine, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -29,10 +29,12 @@ from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.hosts.domain import Limits as HostLimits
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostSettings
+from seatrial.cell.journal.domain.retention import Retention
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal
 from seatrial.cell.journal.service.metering import totals as journal_totals
 from seatrial.cell.journal.service.recall import Surroundings as Recording
+from seatrial.cell.journal.service.sweeping import Sweeper
 from seatrial.cell.llms.domain import KNOWN, Dialect, Provider
 from seatrial.cell.llms.service.calls import CallBounds, ModelCalls
 from seatrial.cell.llms.service.calls import Surroundings as CallSurroundings
@@ -43,7 +45,7 @@ from seatrial.cell.runs.domain.values import Bounds, Run, Usage
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.cell.runs.service.ports import Ports
 from seatrial.cell.runs.service.runs import Runs
-from seatrial.cell.switch.domain import Current, Figures
+from seatrial.cell.switch.domain import Admission, Current, Figures
 from seatrial.cell.switch.service.admission import admitted, current
 from seatrial.cell.switch.service.blobs import Blobs
 from seatrial.cell.switch.service.cell import CellSwitch
@@ -144,6 +146,7 @@ class CellRooms:
         """What goes on beside serving, for the life of the process."""
         yield self._switch.run()
         yield self.runs.work()
+        yield self._sweeper.work()
         if self._traces is not None:
             yield self._traces.work()
 
@@ -182,6 +185,14 @@ class CellRooms:
         frame, runs = self._frame, self.runs
         return Books(Recording(database=frame.database, fence=runs.fenced, clock=frame.clock))
 
+    @cached_property
+    def _sweeper(self) -> Sweeper:
+        frame, bounds = self._frame, self._settings.journal
+        retention = Retention(
+            after=timedelta(days=bounds.days), ceiling=int(bounds.max_gb * (1 << 30))
+        )
+        return Sweeper(frame.database, retention, self.runs.ends, frame.clock)
+
     # --- Agents ----------------------------------------------------------------------------------
 
     @cached_property
@@ -204,7 +215,7 @@ class CellRooms:
             frame.database,
             Ports(
                 hosts=self._releases,
-                admit=admitted,
+                admit=self._admitted,
                 limits=self._releases.limits,
                 usage=_usage,
                 changed=self._changed,
@@ -382,6 +393,10 @@ class CellRooms:
         return {"cell": here.name, "environment": here.environment, "region": here.region}
 
     # --- One room's word to another --------------------------------------------------------------
+
+    def _admitted(self, connection: Connection, agent: str) -> Admission:
+        self._sweeper.refuse_full()
+        return admitted(connection, agent)
 
     def _changed(self, release: Digest | None = None) -> None:
         self._switch.changed(release)

@@ -169,6 +169,19 @@ class RunsSection(Section):
     )
 
 
+class JournalSection(Section):
+    """How long the bodies of recorded calls are kept, and how many."""
+
+    days: Annotated[float, Field(gt=0, le=36_500)] = Field(
+        30.0, description="How long the bodies of a run's calls stay after its end."
+    )
+    max_gb: Annotated[float, Field(gt=0)] = Field(
+        10.0,
+        description="Bodies of all runs together; beyond it the oldest of ended runs go, and where "
+        "that is not enough, new runs are refused.",
+    )
+
+
 class TelemetrySection(Section):
     """Where spans go."""
 
@@ -208,6 +221,7 @@ class CellSettings(Settings):
     cell: CellSection = CellSection()
     hosts: HostsSection = HostsSection()
     runs: RunsSection = RunsSection()
+    journal: JournalSection = JournalSection()
     models: ModelsSection = ModelsSection()
     telemetry: TelemetrySection = TelemetrySection()
 

@@ -41,7 +41,7 @@ from seatrial.cell.journal.service import answers
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.passages import Passage
 from seatrial.cell.journal.service.recall import Attempt, Surroundings
-from seatrial.cell.journal.service.sweeping import swept
+from seatrial.cell.journal.service.sweeping import Sweeper
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection
@@ -463,9 +463,7 @@ def test_bodies_go_and_rows_stay(cell: Cell) -> None:
         for run in ("run_a", "run_b"):
             await _done(await cell.claim(run), _model(), Effect.READ, b"hello")
         old = Retention(after=timedelta(days=1))
-        found = await cell.database.write(
-            lambda connection: swept(connection, old, known, datetime.now(UTC))
-        )
+        found = await Sweeper(cell.database, old, known, SystemClock()).sweep()
         assert found.drop == ("run_a",)
         assert await _told(await cell.claim("run_b"), _model(), Effect.READ) == b"hello"
         passage = await (await cell.claim("run_a")).arrive(_model(), Effect.READ)

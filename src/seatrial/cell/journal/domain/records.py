@@ -5,7 +5,7 @@ from datetime import datetime
 
 from seatrial.cell.journal.domain.rows import Row
 from seatrial.contract.runs.states import WaitReason
-from seatrial.kit.errors import Conflict, Failed
+from seatrial.kit.errors import Conflict, Failed, Unavailable
 
 
 class AttemptStale(Conflict):
@@ -38,6 +38,15 @@ class AnswerNotKept(Failed):
     code = "answer_not_kept"
     cause = "It was larger than what is kept, or older, or the journal's disk ceiling was reached."
     remedy = "Look at the run's receipt for what happened; start the run anew if that is harmless."
+
+
+class JournalFull(Unavailable):
+    """The journal is {over} bytes above its ceiling of {ceiling} bytes; no new run is accepted."""
+
+    code = "journal_full"
+    cause = "Runs that have not ended hold all of it, and none may lose what it is recovered from."
+    remedy = "End runs that wait (`seatrial runs list --state waiting`), or raise `journal.max_gb`."
+    retry_after = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """The runs of a cell: everything that its edges may ask."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -394,6 +394,10 @@ class Runs:
         transaction, and writes nothing if it is not.
         """
         return moves.fenced(connection, run_id, attempt)
+
+    def ends(self, connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
+        """When each of some runs ended; those that have not are not in it."""
+        return runs.ends(connection, ids)
 
     async def _looked_up(self, run_id: str, after: int) -> "_Look":
         def use_case(connection: Connection) -> _Look:

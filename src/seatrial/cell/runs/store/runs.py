@@ -1,9 +1,9 @@
 """Rows of runs: written when accepted, read one by one and in lists."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -157,6 +157,12 @@ def get(connection: Connection, run: str) -> Run | None:
 def several(connection: Connection, runs: Sequence[str]) -> list[Run]:
     """Those of `runs` that exist, payloads included."""
     return [read(row) for row in connection.execute(select(RUN).where(RUN.c.id.in_(runs)))]
+
+
+def ends(connection: Connection, runs: Collection[str]) -> dict[str, datetime]:
+    """When each of `runs` ended; those that have not are not in it."""
+    asked = select(RUN.c.id, RUN.c.ended).where(RUN.c.id.in_(list(runs)), RUN.c.ended.is_not(None))
+    return {row.id: row.ended for row in connection.execute(asked)}
 
 
 def heads(connection: Connection, wanted: Filter, *, after: str | None, limit: int) -> list[Run]:
