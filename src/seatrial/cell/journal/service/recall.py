@@ -235,6 +235,11 @@ class Attempt:
         """Bytes of a body that is kept."""
         return self._around.bounds.body
 
+    @property
+    def busy(self) -> int:
+        """Calls that are answered at this moment; those that wait for a decision not among them."""
+        return self._moving
+
     async def finish(self) -> Ending:
         """What becomes of the run now that its agent has returned.
 

@@ -1,0 +1,90 @@
+"""Calls of every kind, and what is left of them: nothing but a row in the book of the attempt."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from seatrial.kit.errors import SeatrialError
+from tests.cell.llms.inside import CHAT, Inside
+
+CHATS = "/v1/chat/completions"
+STREAM = {**CHAT, "stream": True}
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await holds():  # noqa: ASYNC110 - the condition is in a database
+            await asyncio.sleep(0.005)
+
+
+async def _mixed(cell: Inside, number: int) -> None:
+    """One call of many kinds; whatever it raises is for the provider's faults."""
+    text = [{"role": "user", "content": f"{number}"}]
+    kind = number % 8
+    if kind == 0:
+        await cell.ask(CHATS, {**CHAT, "messages": text})
+    elif kind == 1:
+        await cell.ask(CHATS, {**STREAM, "messages": text})
+    elif kind == 2:
+        await cell.ask(CHATS, {**CHAT, "model": "gpt-overloaded", "messages": text})
+    elif kind == 3:
+        await cell.ask(CHATS, {**CHAT, "model": "gpt-cut", "messages": text})
+    elif kind == 4:
+        with pytest.raises(SeatrialError):
+            await cell.ask(CHATS, {**STREAM, "model": "gpt-cut", "messages": text})
+    elif kind == 5:
+        await cell.ask(CHATS, {**CHAT, "model": "not-pinned", "messages": text})
+    elif kind == 6:
+        await cell.ask(CHATS, b"{")
+    else:
+        request = cell.request(
+            CHATS, orjson.dumps({**STREAM, "model": "gpt-slow", "messages": text})
+        )
+        async with cell.client.send(request) as response:
+            async for _ in response:
+                break
+
+
+async def leaks(cell: Inside, calls: int) -> None:
+    """Make `calls` of every kind, and look for what is left of them."""
+
+    async def some(first: int, last: int) -> None:
+        for at in range(first, last, 16):
+            await asyncio.gather(*(_mixed(cell, n) for n in range(at, min(at + 16, last))))
+
+        async def quiet() -> bool:
+            return all(call.result for call in await cell.calls()) and len(_working()) <= tasks
+
+        await until(quiet)
+
+    tasks = 1_000
+    await some(0, 32)
+    tasks = len(_working())
+    attempt = await cell.books.of("run_a", 1)
+    objects = _objects(cell)
+    await some(32, 32 + calls)
+    grown = (_objects(cell) - objects) / calls
+    # A row in the book (a few objects that the collector sees) is what a call leaves until its
+    # attempt ends. A task, an exception with its frames or a connection is far more.
+    assert grown < 6, f"{grown:.1f} objects stay for each call"
+    assert attempt.busy == 0
+    assert len(cell.books) == 1
+    cell.books.ended("run_a")
+    await cell.books.written("run_a")
+    assert len(cell.books) == 0
+
+
+def _objects(cell: Inside) -> int:
+    """How many the collector sees, without what the provider keeps for tests to look at."""
+    cell.provider.seen.clear()
+    cell.provider.sent.clear()
+    gc.collect()
+    return len(gc.get_objects())
+
+
+def _working() -> set["asyncio.Task[Any]"]:
+    return {task for task in asyncio.all_tasks() if not task.done()}
