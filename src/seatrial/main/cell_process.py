@@ -94,7 +94,7 @@ async def _served(
     folder = settings.cell.directory.resolve()
     await show_first_token(folder, settings.cell.environment, KIND, rooms.access.first_token)
     async with rooms.hosts:
-        return await serve_all(
+        code = await serve_all(
             frame,
             [
                 Server(ErrorBoundary(rooms.front, frame.ids), front),
@@ -104,6 +104,8 @@ async def _served(
             grace=settings.http.shutdown_seconds,
             drain=rooms.runs.drain,
         )
+    await rooms.leave()
+    return code
 
 
 @contextlib.contextmanager

@@ -150,6 +150,10 @@ class CellRooms:
         if self._traces is not None:
             yield self._traces.work()
 
+    async def leave(self) -> None:
+        """Write what is still in memory; nothing is served any more."""
+        await self._books.leave()
+
     # --- Who may call, and what is kept ----------------------------------------------------------
 
     @cached_property

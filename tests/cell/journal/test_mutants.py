@@ -137,11 +137,14 @@ BOOK = {
     "lost is never": ("self._claims[seq] = Claim.LOST", "pass"),
     "delivered is never": ("self._claims[seq] = Claim.DELIVERED", "pass"),
     "cut is lost": ("self._claims[seq] = Claim.CUT", "pass"),
-    "occurrences start anew": ("if number not in taken)", "if True)"),
-    "occurrences are counted": ("itertools.count(1)", "itertools.count(1 + len(taken))"),
+    "occurrences start anew": (
+        "while self._free[name] in self._taken[name]:",
+        "while False:",
+    ),
+    "occurrences are counted": ("return self._free[name]", "return len(self._taken[name]) + 1"),
     "lent rows count as occurrences": (
-        "if row.key == arrival.key and not row.borrowed}",
-        "if True}",
+        "        if not row.borrowed:\n            self._taken",
+        "        if True:\n            self._taken",
     ),
     "a row keeps blocking": ("        self._resting.discard(row.seq)\n", ""),
     "nothing blocks": ("self._resting.add(row.seq)", "pass"),

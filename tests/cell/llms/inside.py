@@ -210,6 +210,7 @@ async def inside(
         )
         address = await stack.enter_async_context(serving(ErrorBoundary(routes, IDS)))
         yield replace(made, address=address)
+        await books.leave()
 
 
 IDS = Ids(CLOCK)

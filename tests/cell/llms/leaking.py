@@ -70,7 +70,7 @@ async def leaks(cell: Inside, calls: int) -> None:
     grown = (_objects(cell) - objects) / calls
     # A row in the book (a few objects that the collector sees) is what a call leaves until its
     # attempt ends. A task, an exception with its frames or a connection is far more.
-    assert grown < 6, f"{grown:.1f} objects stay for each call"
+    assert grown < 12, f"{grown:.1f} objects stay for each call"
     assert attempt.busy == 0
     assert len(cell.books) == 1
     cell.books.ended("run_a")

@@ -1,6 +1,5 @@
 """The rows of one run as one attempt sees them: which of them it has come back to."""
 
-import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -26,6 +25,9 @@ class Book:
         self.attempt = attempt
         self._rows: dict[int, Row] = {}
         self._of_key: defaultdict[tuple[Kind, str], list[int]] = defaultdict(list)
+        self._taken: defaultdict[tuple[Kind, str], set[int]] = defaultdict(set)
+        self._named: defaultdict[int, list[tuple[Kind, str]]] = defaultdict(list)
+        self._free: defaultdict[tuple[Kind, str], int] = defaultdict(lambda: 1)
         self._of_mask: defaultdict[tuple[Kind, str], list[int]] = defaultdict(list)
         self._masked = False
         self._claims: dict[int, Claim] = {}
@@ -50,7 +52,11 @@ class Book:
         return self._rows[seq]
 
     def same(self, arrival: Arrival) -> list[Row]:
-        """The rows of the arrival's kind and key, oldest first, then those met by its mask."""
+        """The rows of the arrival's kind and key, oldest first, then those met by its mask.
+
+        Of those that were delivered only the last is among them: a retry can be of no other, and
+        an agent that asks one thing a thousand times must not wait longer each time.
+        """
         return [self._rows[seq] for seq in self._of_key.get((arrival.kind, arrival.key), ())]
 
     def alike(self, arrival: Arrival) -> list[Row]:
@@ -145,7 +151,7 @@ class Book:
         too, for its caller may send the same again.
         """
         if row.key != arrival.key and row not in self.same(arrival):
-            self._of_key[row.kind, arrival.key].append(row.seq)
+            self._name(row, arrival.key)
         if row.seq in self._rows:
             self._rows[row.seq] = row
         else:
@@ -168,6 +174,8 @@ class Book:
         """A caller has all of the result."""
         self._callers[seq] -= 1
         self._claims[seq] = Claim.DELIVERED
+        for name in self._named.pop(seq, ()):
+            self._of_key[name] = self._without_older(self._of_key[name])
 
     def settle(self, seq: int, state: RowState, answer: str | None = None) -> Row:
         """Give a row its result, or make it unknown; the row as it is then."""
@@ -186,6 +194,12 @@ class Book:
             occurrence=self._occurrence(arrival),
         )
 
+    def _without_older(self, seqs: list[int]) -> list[int]:
+        """Without those that were delivered, but for the last of them."""
+        delivered = [seq for seq in seqs if self._claims.get(seq) is Claim.DELIVERED]
+        gone = frozenset(delivered[:-1])
+        return [seq for seq in seqs if seq not in gone] if gone else seqs
+
     def _may_be_met(self, row: Row) -> bool:
         """By its mask; what is lent answers no model call."""
         if row.binds or not row.settled or row.seq in self._claims:
@@ -194,11 +208,18 @@ class Book:
 
     def _occurrence(self, arrival: Arrival) -> int:
         """The first number that is free: lost power may have taken a row from among others."""
-        rows = self.same(arrival)
-        taken = {row.occurrence for row in rows if row.key == arrival.key and not row.borrowed}
-        return next(number for number in itertools.count(1) if number not in taken)
+        name = arrival.kind, arrival.key
+        while self._free[name] in self._taken[name]:
+            self._free[name] += 1
+        return self._free[name]
+
+    def _name(self, row: Row, key: str) -> None:
+        self._of_key[row.kind, key].append(row.seq)
+        self._named[row.seq].append((row.kind, key))
 
     def _keep(self, row: Row) -> None:
         self._rows[row.seq] = row
-        self._of_key[row.kind, row.key].append(row.seq)
+        self._name(row, row.key)
+        if not row.borrowed:
+            self._taken[row.kind, row.key].add(row.occurrence)
         self._last = max(self._last, row.seq)

@@ -113,6 +113,13 @@ class Books:
         if attempt is not None:
             self.close(attempt)
 
+    async def leave(self) -> None:
+        """Close every book, and write what is decided in them: this process ends."""
+        for attempt in list(self._open.values()):
+            self.close(attempt)
+        if self._writing:
+            await asyncio.wait(self._writing)
+
     async def written(self, run: str) -> None:
         """Write what is decided in a run that is open here, so that a reader finds it."""
         attempt = self._open.get(run)

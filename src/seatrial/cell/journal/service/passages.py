@@ -22,7 +22,9 @@ class Way(Protocol):
         """Write an intent."""
         ...
 
-    async def settle(self, row: Row, state: RowState, body: Body, ended: Ended | None) -> None:
+    async def settle(
+        self, row: Row, call: keys.Call, state: RowState, body: Body, ended: Ended | None
+    ) -> None:
         """Write a result."""
         ...
 
@@ -89,7 +91,7 @@ class Passage:
             ended: what became of the try, for the same transaction. A try is kept in any case,
                 for it was paid.
         """
-        await self._attempt.settle(self._own, state, body, ended)
+        await self._attempt.settle(self._own, self._call, state, body, ended)
 
     def pass_by(self, state: RowState) -> None:
         """It had a result, of which nothing is kept: the next attempt makes the call again."""
