@@ -1,8 +1,8 @@
-"""Each call of a run, written before and after it happens.
+"""Tries: what went out, what it used, and how far a run may still go.
 
-What is kept of a call is its digest, sizes, tokens, cost and times; bodies are not: how long
-payloads are kept is a question of its own, and the answer comes with replay. Both writes are lazy:
-a killed process loses nothing that was awaited, lost power at worst the newest calls.
+A try of a recorded call is written in the transactions of its row (`recall`); here are the counts
+that limits are judged by, and what has no row: prompts, refusals, and tries that were cut. All is
+lazy: a killed process loses nothing that was awaited, lost power at worst the newest.
 """
 
 from collections import OrderedDict
