@@ -25,6 +25,7 @@ from tests.cell.door.cells import in_a_loop
 from tests.cell.llms.flaky import Fault, Flaky
 from tests.cell.llms.inside import CHAT, IDS, MESSAGES, QUICK, Inside, inside, release_of
 from tests.cell.llms.provider import serving
+from tests.cell.llms.raw import chunked, saying
 
 CHATS = "/v1/chat/completions"
 STREAM = {**CHAT, "stream": True}
@@ -309,7 +310,7 @@ async def test_an_answer_too_large_to_keep_is_passed_on_and_asked_for_again(
 
 
 @in_a_loop
-async def test_the_last_part_of_a_stream_is_held_back_until_all_is_recorded(one: Database) -> None:
+async def test_the_last_event_of_a_stream_is_held_back_until_all_is_recorded(one: Database) -> None:
     async with inside(one) as cell:
         for path, body in (BODIES[1], BODIES[3], BODIES[6]):
             raw = orjson.dumps(body)
@@ -320,3 +321,19 @@ async def test_the_last_part_of_a_stream_is_held_back_until_all_is_recorded(one:
                     if any(mark in seen for mark in (b"[DONE]", b".completed", b"message_stop")):
                         break  # as clients do: what follows is not read
             assert (await _states(cell))[-1] is RowState.DONE
+
+
+@in_a_loop
+async def test_a_text_that_looks_like_the_end_of_a_stream_holds_nothing_back(
+    one: Database,
+) -> None:
+    """The last event comes only when the provider is let go; what is before it has come."""
+    begun = b'data: {"choices":[{"delta":{"content":"\\ndata: [DONE] "}}]}\n\n'
+    async with (
+        saying(chunked(begun, over=False), close=False) as upstream,
+        inside(one, upstream=upstream) as cell,
+        cell.client.send(cell.request(CHATS, orjson.dumps(STREAM))) as response,
+    ):
+        async for part in response:
+            assert part == begun
+            break

@@ -37,12 +37,18 @@ from seatrial.kit.http.requests import ClientGone
 
 _FAULTS: Final = (PeerUnreachable, CallTimedOut, AnswerBroken, AnswerTooLarge)
 _LAST: Final = {
-    Route.CHAT: (b"[DONE]",),
-    Route.RESPONSES: (b"response.completed", b"response.failed", b"response.incomplete"),
-    Route.MESSAGES: (b"message_stop",),
+    Route.CHAT: (b"\ndata: [DONE]", b"\ndata:[DONE]"),
+    Route.RESPONSES: tuple(
+        b"\nevent: response." + state for state in (b"completed", b"failed", b"incomplete")
+    ),
+    Route.MESSAGES: (b"\nevent: message_stop",),
     Route.EMBEDDINGS: (),
 }
-"""By what a stream's last event is known: many clients read no further and close."""
+"""How a stream's last event begins: many clients read no further and close.
+
+No text of a model looks so: in JSON a newline is written otherwise.
+"""
+_MOST_HELD: Final = 4 << 20  # bytes of a last event; what goes on after it is passed on
 _LONGEST_LAST: Final = max(len(mark) for marks in _LAST.values() for mark in marks)
 
 
@@ -158,11 +164,11 @@ class Sending:
         )
 
     async def _stream(self, response: Response, media: str, send: Send) -> None:
-        """Pass parts on as they come, but the last one only when all of it is recorded."""
+        """Pass parts on as they come, but the last event only when all of it is recorded."""
         reader = StreamReader(self.route)
         self._told = reader.told
         kept: list[bytes] | None = []
-        held, before = b"", b""
+        held, before = b"", b"\n"
         self._begun = True
         await send(
             {
@@ -176,12 +182,14 @@ class Sending:
             if kept is not None:
                 kept.append(part)
                 kept = kept if self._size <= self.largest else None
-            if held:
-                await send({"type": "http.response.body", "body": held, "more_body": True})
             near = before + part
-            held = part if any(mark in near for mark in _LAST[self.route]) else b""
-            before = near[-_LONGEST_LAST:]
-            if not held:
+            if held or any(mark in near for mark in _LAST[self.route]):
+                held += part
+                if len(held) > _MOST_HELD:
+                    await send({"type": "http.response.body", "body": held, "more_body": True})
+                    held = b""
+            else:
+                before = near[-_LONGEST_LAST:]
                 await send({"type": "http.response.body", "body": part, "more_body": True})
             reader.feed(part)
         await self._settle(response, media, None if kept is None else b"".join(kept))
