@@ -86,6 +86,17 @@ def test_what_was_chosen_at_a_first_start_is_not_passed_over_later(tmp_path: Pat
             settled(home, wanted)
 
 
+def test_a_free_port_is_none_that_the_kernel_lends_to_a_connection() -> None:
+    """Such a loan, while a process was down, kept it from coming back."""
+    lent = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(lent.read_text().split()[0]) if lent.exists() else 49_152  # macOS
+    for _ in range(20):
+        plan = Wanted(port=0).plan()
+        ports = [plan.control, *plan.cells.values()]
+        assert len(set(ports)) == 3
+        assert all(1_024 < port < lowest for port in ports)
+
+
 def test_a_first_start_that_failed_may_be_told_another_port(tmp_path: Path) -> None:
     home = Home(path=tmp_path)
     write_settings(home, settled(home, Wanted(port=9_000)))

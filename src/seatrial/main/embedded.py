@@ -7,6 +7,7 @@ what people make by hand there: a root key, a person's key, settings, enrolment,
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ from seatrial.main.process import ADDRESS
 from seatrial.main.supervisor import Child, ProcessFailed
 
 FIRST_PORT: Final = 8700
+_LASTING: Final = range(11_000, 32_000)
 _PATIENCE: Final = 60.0  # seconds for a process to serve, on a machine that is very busy
 _GLANCE: Final = 0.02  # seconds between two looks
 _GRACE: Final = 15.0  # seconds that a process has to end
@@ -451,8 +453,16 @@ def _told(value: object) -> str:
 
 
 def _free_ports(count: int) -> list[int]:
+    """Ports that nobody holds, and that no kernel lends to a connection (Linux: from 32,768 up).
+
+    They are this system's for good, held or not: one that is lent to somebody's connection while a
+    process of ours is down keeps that process from coming back.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", secrets.choice(_LASTING)))
+                found.append(probe.getsockname()[1])
+    return found
