@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.harness import Comparison, Contender
+from bench.http import SLOW, THINKS
 from bench.peers.http_load import load, started
 from bench.work import Work
 from seatrial.cell.door.api.inner import inner_routes
@@ -64,13 +65,21 @@ def door_many() -> Iterator[Work]:
     yield from _through(**_MANY)
 
 
-def _direct(callers: int, requests: int) -> Iterator[Work]:
-    with started(_MODEL) as model:
+def direct_slow() -> Iterator[Work]:
+    yield from _direct(**SLOW, thinks=THINKS)
+
+
+def door_slow() -> Iterator[Work]:
+    yield from _through(**SLOW, thinks=THINKS)
+
+
+def _direct(callers: int, requests: int, thinks: str = "0") -> Iterator[Work]:
+    with started(_MODEL, thinks) as model:
         yield partial(load, model, callers=callers, requests=requests, cpu=False)
 
 
-def _through(callers: int, requests: int) -> Iterator[Work]:
-    with started(_MODEL) as model, started("bench.model_api", str(model)) as door:
+def _through(callers: int, requests: int, thinks: str = "0") -> Iterator[Work]:
+    with started(_MODEL, thinks) as model, started("bench.model_api", str(model)) as door:
         yield partial(load, door, callers=callers, requests=requests, cpu=True, key=_KEY)
 
 
@@ -158,6 +167,17 @@ def _comparison(name: str, who: str, suffix: str) -> Comparison:
 
 
 COMPARISONS = (
+    Comparison(
+        name="model-api-slow",
+        question="What does the way through a cell add to a call of a model that takes 20 ms? "
+        "(On SQLite. What is written while the model works costs its caller no time.)",
+        operation="call",
+        contenders=(
+            Contender(name="no hop", target="bench.model_api:direct_slow"),
+            Contender(name="a bare hop", target="bench.http:aiohttp_slow"),
+            Contender(name="the inner door", target="bench.model_api:door_slow"),
+        ),
+    ),
     _comparison("one", "one caller", "one"),
     _comparison("many", "32 callers at once", "many"),
 )

@@ -1,4 +1,5 @@
-"""The two ends of the work of `bench.http`: a model that answers at once, and its callers.
+"""The two ends of the work of `bench.http`: a model that answers at once or after a while, and its
+callers.
 
 Standard library only, on bare protocols, so that what lies between the ends is what is measured.
 """
@@ -40,6 +41,9 @@ def _complete(buffer: bytes) -> bool:
 
 
 class _Model(asyncio.Protocol):
+    def __init__(self, thinks: float) -> None:
+        self._thinks = thinks
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
@@ -49,7 +53,13 @@ class _Model(asyncio.Protocol):
         self._buffer += data
         if _complete(self._buffer):
             self._buffer = b""
-            self._transport.write(_REPLY % len(_ANSWER) + _ANSWER)
+            if self._thinks:
+                asyncio.get_running_loop().call_later(self._thinks, self._answer)
+            else:
+                self._answer()
+
+    def _answer(self) -> None:
+        self._transport.write(_REPLY % len(_ANSWER) + _ANSWER)
 
 
 class _Caller(asyncio.Protocol):
@@ -132,11 +142,12 @@ def started(*arguments: str) -> Iterator[int]:
             process.kill()
 
 
-async def _serve_model() -> None:
-    server = await asyncio.get_running_loop().create_server(_Model, "127.0.0.1", 0)
+async def _serve_model(thinks: float) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Model(thinks), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve_model())
+    asyncio.run(_serve_model(float(sys.argv[1]) if sys.argv[1:] else 0.0))
