@@ -28,7 +28,7 @@ _LIMIT: Final = 10_000_000  # bytes
 _ONE: Final = {"callers": 1, "requests": 2000}
 _MANY: Final = {"callers": 32, "requests": 250}
 SLOW: Final = {"callers": 1, "requests": 300}
-THINKS: Final = "0.02"  # seconds, a tenth of what the fastest providers take
+THINKS: Final = 20  # milliseconds, a tenth of what the fastest providers take
 
 
 def direct_one() -> Iterator[Work]:
@@ -64,8 +64,8 @@ def _direct(callers: int, requests: int) -> Iterator[Work]:
         yield partial(load, model, callers=callers, requests=requests, cpu=False)
 
 
-def _through(engine: str, callers: int, requests: int, thinks: str = "0") -> Iterator[Work]:
-    with started(_MODEL, thinks) as model, started("bench.http", engine, str(model)) as proxy:
+def _through(engine: str, callers: int, requests: int, thinks: int = 0) -> Iterator[Work]:
+    with started(_MODEL, str(thinks)) as model, started("bench.http", engine, str(model)) as proxy:
         yield partial(load, proxy, callers=callers, requests=requests, cpu=True)
 
 

@@ -20,7 +20,7 @@ from seatrial.cell.journal.domain.keys import Call, Dialect
 from seatrial.cell.journal.domain.records import Body
 from seatrial.cell.journal.domain.rows import Effect, Kind, RowState
 from seatrial.cell.journal.service.books import Books
-from seatrial.cell.journal.service.recall import Surroundings
+from seatrial.cell.journal.service.writing import Surroundings
 from seatrial.cell.journal.store.tables import HISTORY
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection, Durability, Isolation

@@ -19,7 +19,7 @@ from seatrial.cell.door.store.tables import HISTORY as DOOR
 from seatrial.cell.hosts.domain import SlotIdentity
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal
-from seatrial.cell.journal.service.recall import Surroundings as Recording
+from seatrial.cell.journal.service.writing import Surroundings as Recording
 from seatrial.cell.journal.store.calls import HISTORY as JOURNAL
 from seatrial.cell.llms.domain import Dialect, Provider
 from seatrial.cell.llms.service.calls import ModelCalls, Surroundings
@@ -73,13 +73,13 @@ def door_slow() -> Iterator[Work]:
     yield from _through(**SLOW, thinks=THINKS)
 
 
-def _direct(callers: int, requests: int, thinks: str = "0") -> Iterator[Work]:
-    with started(_MODEL, thinks) as model:
+def _direct(callers: int, requests: int, thinks: int = 0) -> Iterator[Work]:
+    with started(_MODEL, str(thinks)) as model:
         yield partial(load, model, callers=callers, requests=requests, cpu=False)
 
 
-def _through(callers: int, requests: int, thinks: str = "0") -> Iterator[Work]:
-    with started(_MODEL, thinks) as model, started("bench.model_api", str(model)) as door:
+def _through(callers: int, requests: int, thinks: int = 0) -> Iterator[Work]:
+    with started(_MODEL, str(thinks)) as model, started("bench.model_api", str(model)) as door:
         yield partial(load, door, callers=callers, requests=requests, cpu=True, key=_KEY)
 
 

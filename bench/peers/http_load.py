@@ -150,4 +150,4 @@ async def _serve_model(thinks: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve_model(float(sys.argv[1]) if sys.argv[1:] else 0.0))
+    asyncio.run(_serve_model(int(sys.argv[1]) / 1000 if sys.argv[1:] else 0.0))

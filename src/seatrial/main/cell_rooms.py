@@ -33,8 +33,8 @@ from seatrial.cell.journal.domain.retention import Retention
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal
 from seatrial.cell.journal.service.metering import totals as journal_totals
-from seatrial.cell.journal.service.recall import Surroundings as Recording
 from seatrial.cell.journal.service.sweeping import Sweeper
+from seatrial.cell.journal.service.writing import Surroundings as Recording
 from seatrial.cell.llms.domain import KNOWN, Dialect, Provider
 from seatrial.cell.llms.service.calls import CallBounds, ModelCalls
 from seatrial.cell.llms.service.calls import Surroundings as CallSurroundings

@@ -27,7 +27,7 @@ from seatrial.cell.journal.domain.matching import Finished, NeedsPerson, Park
 from seatrial.cell.journal.domain.records import Bounds
 from seatrial.cell.journal.domain.rows import Effect, RowState
 from seatrial.cell.journal.service.books import Books
-from seatrial.cell.journal.service.recall import Surroundings
+from seatrial.cell.journal.service.writing import Surroundings
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection

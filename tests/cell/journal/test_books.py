@@ -21,7 +21,8 @@ from seatrial.cell.journal.domain.records import AttemptStale, Body, CallGivenUp
 from seatrial.cell.journal.domain.rows import Effect, Kind, Mode, RowState
 from seatrial.cell.journal.service import answers
 from seatrial.cell.journal.service.books import Books, RunFacts
-from seatrial.cell.journal.service.recall import Attempt, Surroundings
+from seatrial.cell.journal.service.recall import Attempt
+from seatrial.cell.journal.service.writing import Surroundings
 from seatrial.cell.journal.store import decisions
 from seatrial.cell.journal.store import records as store
 from seatrial.contract.runs.states import WaitReason

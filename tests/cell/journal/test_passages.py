@@ -18,7 +18,7 @@ from seatrial.cell.journal.domain.matching import (
 )
 from seatrial.cell.journal.domain.rows import Effect
 from seatrial.cell.journal.service.books import Books
-from seatrial.cell.journal.service.recall import Surroundings
+from seatrial.cell.journal.service.writing import Surroundings
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import VirtualClock, run_virtually
 from seatrial.kit.database.connection import Connection

@@ -40,8 +40,9 @@ from seatrial.cell.journal.domain.rows import Effect, Kind, Mode, RowState
 from seatrial.cell.journal.service import answers
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.passages import Passage
-from seatrial.cell.journal.service.recall import Attempt, Surroundings
+from seatrial.cell.journal.service.recall import Attempt
 from seatrial.cell.journal.service.sweeping import Sweeper
+from seatrial.cell.journal.service.writing import Surroundings
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection

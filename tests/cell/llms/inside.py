@@ -16,8 +16,8 @@ from seatrial.cell.journal.domain.calls import Call
 from seatrial.cell.journal.domain.records import Bounds
 from seatrial.cell.journal.service.books import Books, FactsOf, plain
 from seatrial.cell.journal.service.metering import Journal, calls
-from seatrial.cell.journal.service.recall import Fence
-from seatrial.cell.journal.service.recall import Surroundings as Recording
+from seatrial.cell.journal.service.writing import Fence
+from seatrial.cell.journal.service.writing import Surroundings as Recording
 from seatrial.cell.journal.store.calls import HISTORY as JOURNAL
 from seatrial.cell.llms.domain import Dialect
 from seatrial.cell.llms.domain import Provider as Known

@@ -9,7 +9,8 @@ from typing import Final
 
 from seatrial.cell.journal.domain.records import AttemptStale
 from seatrial.cell.journal.domain.rows import CLOSED, Mode
-from seatrial.cell.journal.service.recall import Attempt, Found, Surroundings
+from seatrial.cell.journal.service.recall import Attempt, Found
+from seatrial.cell.journal.service.writing import Surroundings
 from seatrial.cell.journal.store import decisions
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.database.connection import Connection

@@ -7,13 +7,13 @@ ever decided by the same state of the book.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from seatrial.cell.journal.domain import keys
 from seatrial.cell.journal.domain.book import Book
-from seatrial.cell.journal.domain.decisions import Decided, Told, told
+from seatrial.cell.journal.domain.decisions import Told, told
 from seatrial.cell.journal.domain.matching import (
     Decision,
     Diverged,
@@ -32,9 +32,7 @@ from seatrial.cell.journal.domain.records import (
     AnswerNotKept,
     AttemptStale,
     Body,
-    Bounds,
     CallGivenUp,
-    CallSettled,
     Halt,
     Recorded,
 )
@@ -51,39 +49,14 @@ from seatrial.cell.journal.domain.rows import (
     RowState,
 )
 from seatrial.cell.journal.service.passages import Begun, Ended, Passage
-from seatrial.cell.journal.store import calls as tries
-from seatrial.cell.journal.store import decisions
+from seatrial.cell.journal.service.writing import Pen, Surroundings
 from seatrial.cell.journal.store import records as store
 from seatrial.contract.runs.states import WaitReason
-from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
-from seatrial.kit.database.connection import Connection, Durability, Isolation
-from seatrial.kit.database.database import Database
+from seatrial.kit.database.connection import Connection
 
 _MOST_UNKEPT: Final = 4  # bodies too large for the database that wait in memory to be delivered
 _LONG: Final = 1 << 18  # bytes of a body that is not read on the loop: 1 MB takes about 10 ms
-_MOST_UNWRITTEN: Final = 64  # decisions that wait for a transaction to go along with
-_SOME: Final = 16  # decisions with which any transaction takes them along
-
-Fence = Callable[[Connection, str, int], bool]
-"""Whether an attempt is the one in hand, and stays so until the transaction has ended."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What recording stands on.
-
-    Attributes:
-        database: the cell's.
-        fence: of the cell's runs.
-        clock: for times and patience.
-        bounds: see there.
-    """
-
-    database: Database
-    fence: Fence
-    clock: Clock
-    bounds: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +109,7 @@ class Attempt:
         self._moving = 0
         self._moved = around.clock.steady()
         self._changed: asyncio.Event = asyncio.Event()
-        self._decided = found.decided
-        self._unwritten: list[Decided] = []
+        self._pen = Pen(around, run, number, decided=found.decided, failed=self._break)
 
     def _rows(self, found: Found) -> list[Row]:
         """Those of the run, then those that it follows, numbered after its own.
@@ -250,7 +222,7 @@ class Attempt:
         while isinstance(ending := self._finish(), Wait):
             await self._change(None)
         self._decide("end", "", "", ending)
-        await self.write()
+        await self._pen.flush()
         return ending
 
     def _finish(self) -> Ending:
@@ -261,12 +233,11 @@ class Attempt:
         """Wait until no write is under way: only then may a segment end that could go on."""
         while any(row.kind is not Kind.WAIT for row in self._book.under_way):
             await self._change(None)
-        await self.write()
+        await self._pen.flush()
 
     async def write(self) -> None:
         """Write the decisions that no other transaction has taken along."""
-        if self._unwritten:
-            await self._written(lambda _: None, durable=False, everything=True)
+        await self._pen.flush()
 
     async def _key(self, call: keys.Call) -> str:
         key_of = keys.scripted if self.mode is Mode.SCRIPTED else keys.exact
@@ -332,50 +303,25 @@ class Attempt:
         self._move(1)
         if isinstance(decision, NeedsPerson) and not decision.asked:
             await self.unknown(decision.row)
-        if len(self._unwritten) >= _MOST_UNWRITTEN:
-            await self.write()
+        if self._pen.full:
+            await self._pen.flush()
         return passage
 
     def refuse(self, row: Row, call: keys.Call, why: str) -> None:
         """A limit refuses what the rule would have sent."""
-        self._note(str(call.kind), call.name, row.key, Told(word="refused", reason=why))
+        self._pen.note(str(call.kind), call.name, row.key, Told(word="refused", reason=why))
 
     def _decide(self, kind: str, name: str, key: str, decision: Decision | Ending) -> None:
-        self._note(kind, name, key, told(decision))
-
-    def _note(self, kind: str, name: str, key: str, words: Told) -> None:
-        self._decided += 1
-        self._unwritten.append(
-            Decided(
-                n=self._decided,
-                kind=kind,
-                name=name,
-                key=key,
-                told=words,
-                at=self._around.clock.now(),
-            )
-        )
+        self._pen.note(kind, name, key, told(decision))
 
     async def begin(self, row: Row, call: keys.Call, tried: Begun | None) -> None:
         """Write an intent, and the try that goes out with it.
 
         Raises:
             AttemptStale: another attempt has the run.
+            CallSettled: somebody has said what became of it.
         """
-        at, bounds = self._around.clock.now(), self._around.bounds
-
-        def use_case(connection: Connection) -> None:
-            self._fenced(connection)
-            if not store.begin(connection, self.run, Recorded(row=row, name=call.name), at):
-                raise CallSettled(run=self.run, seq=row.seq)
-            # Of a write, a person may have to see it before there is a result. Of anything else
-            # only a mask needs it, and that finds nothing but results.
-            if row.binds and len(call.body) <= bounds.body:
-                store.keep(connection, self.run, row.seq, store.REQUEST, Body(content=call.body))
-            if tried is not None:
-                tries.add(connection, *tried)
-
-        await self._written(use_case, durable=row.binds)
+        await self._pen.begin(row, call, tried)
 
     async def settle(
         self, row: Row, call: keys.Call, state: RowState, body: Body, ended: Ended | None
@@ -389,9 +335,9 @@ class Attempt:
         settled = replace(row, state=state, answer=_digest(body), attempt=self.number)
         if kept or row.binds:
             request = None if row.binds else call.body
-            await self._write(settled, body if kept else None, ended, request)
+            await self._pen.settle(settled, body if kept else None, ended, request)
         else:
-            await self._end(ended)
+            await self._pen.end(ended)
         if not kept:
             self._unkept[row.seq] = body
             while len(self._unkept) > _MOST_UNKEPT:
@@ -406,41 +352,8 @@ class Attempt:
 
     async def unknown(self, row: Row) -> None:
         """Write that a person must say what became of a row."""
-        await self._write(self._book.settle(row.seq, RowState.UNKNOWN), None, None, None)
+        await self._pen.settle(self._book.settle(row.seq, RowState.UNKNOWN), None, None, None)
         self._move()
-
-    async def _write(
-        self, row: Row, body: Body | None, ended: Ended | None, request: bytes | None
-    ) -> None:
-        at, largest = self._around.clock.now(), self._around.bounds.body
-
-        def use_case(connection: Connection) -> None:
-            self._fenced(connection)
-            if store.settle(connection, self.run, row, at) and body is not None:
-                if request is not None and len(request) <= largest:
-                    asked = Body(content=request)
-                    store.keep_both(connection, self.run, row.seq, asked, body)
-                else:
-                    store.keep(connection, self.run, row.seq, store.ANSWER, body)
-            if ended is not None:
-                tries.end(connection, *ended)
-
-        lasting = row.binds and (row.effect is Effect.IRREVERSIBLE or row.state is RowState.UNKNOWN)
-        try:
-            await self._written(use_case, durable=lasting)
-        except AttemptStale:
-            await self._end(ended)
-            raise
-
-    async def _end(self, ended: Ended | None) -> None:
-        """Write what became of a try alone: what was paid is paid, whoever has the run."""
-        if ended is None:
-            return
-        await self._around.database.write(
-            lambda connection: tries.end(connection, *ended),
-            durability=Durability.LAZY,
-            isolation=Isolation.READ_COMMITTED,
-        )
 
     async def answered(self, row: Row) -> Body:
         """The result of a row, when there is one."""
@@ -468,44 +381,6 @@ class Attempt:
                 self._book.give_up(row.seq)
         self._move(-1)
 
-    async def _written(
-        self,
-        use_case: Callable[[Connection], None],
-        *,
-        durable: bool,
-        everything: bool = False,
-    ) -> None:
-        """Run `use_case` as one transaction, which takes along the decisions made so far.
-
-        Not each one, unless it is durable: 16 rows in one statement cost as much as two alone.
-        """
-        decided: list[Decided] = []
-        if durable or everything or len(self._unwritten) >= _SOME:
-            decided, self._unwritten = self._unwritten, []
-
-        def both(connection: Connection) -> None:
-            use_case(connection)
-            decisions.add(connection, self.run, self.number, decided)
-
-        try:
-            await self._around.database.write(
-                both,
-                durability=Durability.FULL if durable else Durability.LAZY,
-                isolation=Isolation.READ_COMMITTED,
-            )
-        except Exception as error:
-            # An attempt that cannot write its record must not go on beside it.
-            self._broken = error
-            self._move()
-            raise
-        except asyncio.CancelledError:
-            self._unwritten = decided + self._unwritten  # kept once, however often they are added
-            raise
-
-    def _fenced(self, connection: Connection) -> None:
-        if not self._around.fence(connection, self.run, self.number):
-            raise AttemptStale(run=self.run, attempt=self.number)
-
     def _move(self, by: int = 0) -> None:
         """Something of the agent has moved: all who wait ask again."""
         self._moving += by
@@ -521,6 +396,10 @@ class Attempt:
         finally:
             waiter.cancel()
         self._refuse_broken()
+
+    def _break(self, error: Exception) -> None:
+        self._broken = error
+        self._move()
 
     def _refuse_broken(self) -> None:
         if self._broken is not None:
