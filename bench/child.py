@@ -35,6 +35,8 @@ def main(target: str) -> None:
         "wall_us": wall / batch.operations * 1e6,
         "peak_mib": peak_mib() if batch.other_peak_mib is None else batch.other_peak_mib,
     }
+    if batch.kept_bytes is not None:
+        figures["kept_bytes"] = batch.kept_bytes / batch.operations
     if batch.latencies_us:
         ordered = sorted(batch.latencies_us)
         figures["p50_us"] = ordered[len(ordered) // 2]

@@ -64,6 +64,7 @@ class Round:
     p50_us: float | None = None
     p99_us: float | None = None
     peak_mib: float = 0.0
+    kept_bytes: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ class Row:
     peak_mib: float
     cpu_ratio: float
     wall_ratio: float
+    kept_bytes: float | None
     rounds: list[Round] = field(repr=False)
 
 
@@ -103,6 +105,7 @@ def summed_up(taken: dict[str, list[Round]]) -> list[Row]:
             peak_mib=statistics.median(r.peak_mib for r in rounds),
             cpu_ratio=_ratio([r.cpu_us for r in rounds], [f.cpu_us for f in floor]),
             wall_ratio=_ratio([r.wall_us for r in rounds], [f.wall_us for f in floor]),
+            kept_bytes=_median([r.kept_bytes for r in rounds]),
             rounds=rounds,
         )
         for name, rounds in taken.items()
@@ -111,8 +114,11 @@ def summed_up(taken: dict[str, list[Round]]) -> list[Row]:
 
 def table(comparison: Comparison, rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    head = ("contender", f"{comparison.operation}s/s", "CPU µs", "p50 µs", "p99 µs", "peak MiB",
-            "CPU ratio", "time ratio")  # fmt: skip
+    head = ["contender", f"{comparison.operation}s/s", "CPU µs", "p50 µs", "p99 µs", "peak MiB",
+            "CPU ratio", "time ratio"]  # fmt: skip
+    keeps = any(row.kept_bytes is not None for row in rows)
+    if keeps:
+        head.append("kept bytes")
     lines = [" | ".join(head), " | ".join(["---", *["---:"] * (len(head) - 1)])]
     lines += [
         " | ".join(
@@ -125,6 +131,7 @@ def table(comparison: Comparison, rows: Sequence[Row]) -> str:
                 f"{row.peak_mib:,.0f}",
                 f"{row.cpu_ratio:.2f}",
                 f"{row.wall_ratio:.2f}",
+                *((_number(row.kept_bytes),) if keeps else ()),
             )
         )
         for row in rows
