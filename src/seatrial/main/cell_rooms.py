@@ -30,7 +30,7 @@ from seatrial.cell.hosts.domain import Limits as HostLimits
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostSettings
 from seatrial.cell.journal.domain.retention import Retention
-from seatrial.cell.journal.service.books import Books
+from seatrial.cell.journal.service.books import Books, RunFacts
 from seatrial.cell.journal.service.metering import Journal
 from seatrial.cell.journal.service.metering import totals as journal_totals
 from seatrial.cell.journal.service.sweeping import Sweeper
@@ -45,6 +45,7 @@ from seatrial.cell.runs.domain.values import Bounds, Run, Usage
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.cell.runs.service.ports import Ports
 from seatrial.cell.runs.service.runs import Runs
+from seatrial.cell.runs.service.waiting import fenced
 from seatrial.cell.switch.domain import Admission, Current, Figures
 from seatrial.cell.switch.service.admission import admitted, current
 from seatrial.cell.switch.service.blobs import Blobs
@@ -186,8 +187,9 @@ class CellRooms:
 
     @cached_property
     def _books(self) -> Books:
-        frame, runs = self._frame, self.runs
-        return Books(Recording(database=frame.database, fence=runs.fenced, clock=frame.clock))
+        frame = self._frame
+        around = Recording(database=frame.database, fence=fenced, clock=frame.clock)
+        return Books(around, self._facts)
 
     @cached_property
     def _sweeper(self) -> Sweeper:
@@ -224,6 +226,7 @@ class CellRooms:
                 usage=_usage,
                 changed=self._changed,
                 ended=self._ended,
+                books=self._books,
             ),
             clock=frame.clock,
             ids=frame.ids,
@@ -419,6 +422,10 @@ class CellRooms:
 
     async def _wants_drafts(self, run: str) -> bool:
         return TAG in (await self.runs.get(run)).tags
+
+    async def _facts(self, run: str) -> RunFacts:
+        found = await self.runs.get(run)
+        return RunFacts(mode=found.mode, follows=found.follows)
 
     async def _payload_read(self, caller: Caller, run: Run) -> None:
         at = self._frame.clock.now()

@@ -13,6 +13,7 @@ from seatrial.cell.hosts.domain import Chunk, Error, HostEvent, HostUnstartable,
 from seatrial.cell.runs.domain.refusals import RunStateConflict, RunUnknown
 from seatrial.cell.runs.domain.values import Bounds, Failure, Feedback, Filter, Run
 from seatrial.cell.runs.service.judging import Judge
+from seatrial.cell.runs.service.waiting import fenced
 from seatrial.cell.runs.store import moves
 from seatrial.cell.switch.domain import Counts
 from seatrial.contract.releases.components import Limits
@@ -452,7 +453,7 @@ async def test_only_the_attempt_in_hand_may_write(stage: Stage) -> None:
 
         async def may(attempt: int) -> bool:
             return await stage.database.write(
-                lambda connection: runs.fenced(connection, run.id, attempt),
+                lambda connection: fenced(connection, run.id, attempt),
                 isolation=Isolation.READ_COMMITTED,
             )
 

@@ -207,6 +207,11 @@ class Operation(enum.StrEnum):
     REDRIVE = "runs.redrive"
     OUTCOME = "runs.outcome"
     FEEDBACK = "runs.feedback"
+    EVENT = "runs.event"
+    RESUME = "runs.resume"
+    ABANDON = "runs.abandon"
+    RESTART = "runs.restart"
+    REPLAY = "runs.replay"
     GRANT = "tokens.make"
     REVOKE = "tokens.revoke"
     VAULT_SET = "secrets.set"
@@ -223,6 +228,11 @@ ALLOWED_IN_PRODUCTION: Final = frozenset(
         Operation.REDRIVE,
         Operation.OUTCOME,
         Operation.FEEDBACK,
+        Operation.EVENT,
+        Operation.RESUME,
+        Operation.ABANDON,
+        Operation.RESTART,
+        Operation.REPLAY,
         Operation.GRANT,
         Operation.REVOKE,
         Operation.VAULT_SET,

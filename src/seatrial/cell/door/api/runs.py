@@ -1,4 +1,4 @@
-"""`/v1/agents/{slug}/runs` and `/v1/runs`: start, follow, list, cancel, redrive, judge."""
+"""`/v1/agents/{slug}/runs` and `/v1/runs`: start, follow, list, judge, and decide what goes on."""
 
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,16 +18,18 @@ from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.shown import owns, sees_payload, told_run, told_said
 from seatrial.cell.door.domain import Operation, PriorityReserved
 from seatrial.cell.runs.domain.refusals import CursorMalformed, RunUnknown
+from seatrial.cell.runs.domain.rules import LARGEST_WORD
 from seatrial.cell.runs.domain.values import (
     INTERACTIVE_PRIORITY,
     Asked,
+    Choice,
     Feedback,
     Filter,
     Run,
 )
 from seatrial.contract.documents import Document
 from seatrial.contract.runs.access import Caller, CellPermission
-from seatrial.contract.runs.states import Lane, Mode, Outcome, RunState
+from seatrial.contract.runs.states import Lane, Mode, Outcome, RunState, WaitReason
 from seatrial.kit.http.answers import answer_json
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
 from seatrial.kit.http.event_stream import EventStream, last_event_id
@@ -38,6 +40,7 @@ from seatrial.kit.ids import IdMalformed, born
 _WAIT: Final = 60.0  # seconds
 _LONGEST_WAIT: Final = 600.0
 _RETRY: Final = 1_000  # milliseconds before a listener whose stream broke comes back
+_LONGEST_REASON: Final = 4_000  # characters
 _SAID: Final = 1_200_000  # bytes of feedback with a correction
 
 
@@ -59,6 +62,22 @@ class Verdict(Document):
 
     outcome: Outcome
     note: str = ""
+
+
+class Decision(Document):
+    """What is to become of a run that waits."""
+
+    reason: Annotated[str, Field(max_length=_LONGEST_REASON)] = ""
+
+
+class Again(Document):
+    """A run is to be replayed.
+
+    Attributes:
+        release: on which, by digest; None for its own.
+    """
+
+    release: str | None = None
 
 
 class Opinion(Document):
@@ -86,6 +105,11 @@ def run_routes(desk: Desk) -> list[tuple[str, str, App]]:
         ("POST", "/v1/runs/{id}/redrive", operating(Operation.REDRIVE, runs.redrive)),
         ("POST", "/v1/runs/{id}/outcome", operating(Operation.OUTCOME, runs.outcome)),
         ("POST", "/v1/runs/{id}/feedback", operating(Operation.FEEDBACK, runs.feedback)),
+        ("POST", "/v1/runs/{id}/events/{name}", operating(Operation.EVENT, runs.hear)),
+        ("POST", "/v1/runs/{id}/resume", operating(Operation.RESUME, runs.resume)),
+        ("POST", "/v1/runs/{id}/abandon", operating(Operation.ABANDON, runs.abandon)),
+        ("POST", "/v1/runs/{id}/restart", operating(Operation.RESTART, runs.restart)),
+        ("POST", "/v1/runs/{id}/replay", operating(Operation.REPLAY, runs.replay)),
     ]
 
 
@@ -118,7 +142,8 @@ class _Endpoints:
         caller = await self._desk.reader(scope)
         found = asked_for(
             scope,
-            "agent", "state", "session", "release", "tag", "local", "dead", "after", "limit",
+            "agent", "state", "session", "release", "tag", "local", "dead", "waits",
+            "after", "limit",
         )  # fmt: skip
         listed, after = await self._desk.runs.listed(
             _filter(found, caller), after=_cursor(found), limit=page_size(found)
@@ -162,6 +187,48 @@ class _Endpoints:
         run = await self._reached(scope, caller)
         changed = await self._desk.runs.redrive(run.id)
         await self._answer_to(send, caller, changed, status=202)
+
+    async def hear(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell a run of an outside event."""
+        caller = await self._desk.caller(scope, CellPermission.OPERATE, CellPermission.INVOKE)
+        value = await read_json(scope, receive, limit=LARGEST_WORD + 1, strict=False)
+        run = await self._reached(scope, caller)
+        changed = await self._desk.runs.tell_event(run.id, path_values(scope)["name"], value)
+        await self._answer_to(send, caller, changed, status=202)
+
+    async def resume(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a run go on that has strayed."""
+        caller, run, choice = await self._chosen(scope, receive)
+        changed = await self._desk.runs.resume(run.id, choice)
+        await self._answer_to(send, caller, changed, status=202)
+
+    async def abandon(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End a run that waits."""
+        caller, run, choice = await self._chosen(scope, receive)
+        changed = await self._desk.runs.abandon(run.id, choice)
+        await self._answer_to(send, caller, changed)
+
+    async def restart(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End a run that waits, and start it anew."""
+        caller, run, choice = await self._chosen(scope, receive)
+        anew = await self._desk.runs.restart(run.id, choice)
+        await self._answer_to(send, caller, anew, status=202)
+
+    async def replay(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a run again on its recorded answers; whoever may do that sees its payloads."""
+        await self._desk.caller(scope, CellPermission.PAYLOAD)
+        caller = await self._desk.caller(scope, CellPermission.OPERATE)
+        again = Again.read(await read_json(scope, receive, limit=65_536))
+        run = await self._reached(scope, caller)
+        await self._desk.payload(caller, run)
+        fresh = await self._desk.runs.replay(run.id, caller=caller.id, release=again.release)
+        await self._answer_to(send, caller, fresh, status=202)
+
+    async def _chosen(self, scope: Scope, receive: Receive) -> tuple[Caller, Run, Choice]:
+        caller = await self._desk.caller(scope, CellPermission.OPERATE)
+        decision = Decision.read(await read_json(scope, receive, limit=65_536))
+        run = await self._reached(scope, caller)
+        return caller, run, Choice(by=caller.id, why=decision.reason)
 
     async def outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Say what became of a run."""
@@ -256,12 +323,16 @@ def _filter(found: dict[str, str], caller: Caller) -> Filter:
         if not colon:
             raise QueryMalformed(reason="`tag` is `name:value`")
         tag = (name, value)
+    waits = found.get("waits")
+    if waits is not None and waits not in set(WaitReason):
+        raise QueryMalformed(reason=f"`waits` is one of {', '.join(WaitReason)}")
     for value in found.values():
         if "\0" in value:
             raise QueryMalformed(reason="a value holds a NUL character")
     return Filter(
         agent=found.get("agent"),
         state=None if state is None else RunState(state),
+        waits=None if waits is None else WaitReason(waits),
         session=found.get("session"),
         release=found.get("release"),
         tag=tag,

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.values import EventKind, Judgement, Run, RunEvent, Said, Session
 from seatrial.contract.runs.access import Caller, CellPermission
 
@@ -51,6 +52,9 @@ def told_run(run: Run, environment: str, *, payload: bool) -> dict[str, Any]:
         "created": _instant(run.created),
         "started": _instant(run.started),
         "ended": _instant(run.ended),
+        "mode": run.mode,
+        "follows": run.follows,
+        "waits": None if run.waits is None else rules.told_wait(run.waits),
         "outcome": _judgement(run.judgement, payload=payload),
         "usage": {
             "input_tokens": usage.input_tokens,
@@ -68,6 +72,8 @@ def told_event(event: RunEvent, environment: str, *, payload: bool) -> dict[str,
     if event.kind is EventKind.CHUNK:
         return {"data": event.data if payload else None}
     told: dict[str, Any] = {**event.data}
+    if event.kind is EventKind.WAITING:
+        return told
     return told if payload else {**told, "message": None}
 
 

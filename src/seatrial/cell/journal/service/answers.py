@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from seatrial.cell.journal.domain.records import Body, Question
+from seatrial.cell.journal.domain.records import Body, Question, Recorded
 from seatrial.cell.journal.domain.rows import Kind, Row, RowState
 from seatrial.cell.journal.store import decisions
 from seatrial.cell.journal.store import records as store
@@ -16,18 +16,16 @@ def questions(connection: Connection, run: str) -> list[Question]:
     """What is asked in a run and not answered yet, oldest first."""
     found = [it for it in store.rows(connection, run) if _is_asked(it.row)]
     requests = dict(store.requests(connection, run, [it.row.seq for it in found]))
-    return [
-        Question(
-            seq=it.row.seq,
-            name=it.name,
-            unknown=it.row.state is RowState.UNKNOWN,
-            request=requests.get(it.row.seq),
-            since=it.settled or it.begun,
-            key=it.row.key,
-            occurrence=it.row.occurrence,
-        )
-        for it in found
-    ]
+    return [_question(it, requests.get(it.row.seq)) for it in found]
+
+
+def asked(connection: Connection, run: str, seq: int) -> Question | None:
+    """What is asked in one row of a run; None if it is answered."""
+    found = store.row(connection, run, seq)
+    if found is None or not _is_asked(found.row):
+        return None
+    requests = dict(store.requests(connection, run, [seq]))
+    return _question(found, requests.get(seq))
 
 
 def answer(
@@ -73,6 +71,18 @@ def unmet(connection: Connection, run: str) -> list[Row]:
         for it in store.rows(connection, run)
         if it.row.binds and not it.waived and it.row.seq not in met
     ]
+
+
+def _question(found: Recorded, request: Body | None) -> Question:
+    return Question(
+        seq=found.row.seq,
+        name=found.name,
+        unknown=found.row.state is RowState.UNKNOWN,
+        request=request,
+        since=found.settled or found.begun,
+        key=found.row.key,
+        occurrence=found.row.occurrence,
+    )
 
 
 def _is_asked(row: Row) -> bool:

@@ -106,6 +106,22 @@ class RunStateConflict(Conflict):
     remedy = "Look at it with `seatrial runs show`, then decide anew."
 
 
+class WordsFull(Conflict):
+    """{most} events are kept for the run {run!r} already."""
+
+    code = "run_events_full"
+    cause = "An event that comes before its run asks for it is kept, and nobody has asked so far."
+    remedy = "Look at the run: its agent asks for other names, or the sender repeats itself."
+
+
+class WaitMalformed(Invalid):
+    """The wait is refused: {reason}."""
+
+    code = "wait_malformed"
+    cause = "A wait names one of `seconds`, `until` and `event`, each within its bounds."
+    remedy = "Mend what is named."
+
+
 class CursorMalformed(Invalid):
     """{text!r} is no place in a list."""
 
@@ -152,6 +168,22 @@ class Redriven(Failed):
     code = "run_redriven"
     cause = "It had failed, and what made it fail is believed to be gone."
     remedy = "Nothing."
+
+
+class RunAbandoned(Failed):
+    """A person abandoned the run while it waited: {why}. {writes} writes had happened."""
+
+    code = "run_abandoned"
+    cause = "It waited for something that did not come, or had strayed from what it did before."
+    remedy = "Look at its receipt for the writes, and undo them by hand where that is needed."
+
+
+class RunStartedAnew(Failed):
+    """A person started the run anew, as {anew}: {why}. {writes} writes had happened."""
+
+    code = "run_started_anew"
+    cause = "It waited for something that did not come, or had strayed from what it did before."
+    remedy = "Look at its receipt for the writes; the new run knows nothing of them."
 
 
 class LocalLeft(Failed):

@@ -3,10 +3,10 @@
 import enum
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from seatrial.cell.hosts.domain import (
     BuildTimedOut,
@@ -30,6 +30,7 @@ from seatrial.cell.runs.domain.refusals import (
     RunStateConflict,
     SessionOfOther,
     SlotTimedOut,
+    WaitMalformed,
 )
 from seatrial.cell.runs.domain.values import (
     Asked,
@@ -39,6 +40,7 @@ from seatrial.cell.runs.domain.values import (
     RunEvent,
     Session,
     Stretch,
+    Wait,
 )
 from seatrial.cell.switch.domain import ReleaseAbsent
 from seatrial.contract.runs.states import Lane, RunState
@@ -66,6 +68,72 @@ def refuse_move(run: str, state: RunState, to: RunState, wish: str) -> None:
     """Raise `RunStateConflict` where a run may not pass from `state` to `to`."""
     if to not in LEGAL[state]:
         raise RunStateConflict(run=run, state=str(state), wish=wish)
+
+
+def moved(run: Run, state: RunState, wait: Wait | None, forgiven: int) -> Run:
+    """`run` once it is held by nobody: it waits, or stands in the queue again."""
+    return replace(run, state=state, waits=wait, worker=None, forgiven=forgiven)
+
+
+# --- Waiting ------------------------------------------------------------------------------------
+
+MOST_WORDS: Final = 100  # events that are kept for a run before it asks for them
+LARGEST_WORD: Final = 65_536  # bytes of one
+LONGEST_WAIT: Final = timedelta(days=366)
+_EVENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+
+
+def refuse_event_name(name: str) -> None:
+    """Raise `WaitMalformed` for a name that no event can have."""
+    if not _EVENT_NAME.match(name):
+        raise WaitMalformed(
+            reason="an event's name is 1 to 64 letters, digits, dots, hyphens or underscores"
+        )
+
+
+def rings(asked: Mapping[str, Any], since: datetime) -> datetime:
+    """When a timer goes off.
+
+    Args:
+        asked: as the agent asked: `seconds` from the first time that it did, or `until`, ISO 8601
+            with an offset.
+        since: when it asked first. Another attempt asks again, and the time goes on.
+
+    Raises:
+        WaitMalformed: it names no time within a year.
+    """
+    seconds, until = asked.get("seconds"), asked.get("until")
+    longest = LONGEST_WAIT.total_seconds()
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and until is None:
+        if not 0 <= seconds <= longest:
+            raise WaitMalformed(reason=f"`seconds` is 0 to {longest:.0f}")
+        return since + timedelta(seconds=seconds)
+    if not isinstance(until, str) or seconds is not None:
+        raise WaitMalformed(reason="it has neither `seconds`, a number, nor `until`, a time")
+    try:
+        at = datetime.fromisoformat(until)
+    except ValueError:
+        raise WaitMalformed(reason="`until` is no ISO 8601 time") from None
+    if at.tzinfo is None:
+        raise WaitMalformed(reason="`until` has no offset, such as `Z`")
+    if at - since > LONGEST_WAIT:
+        raise WaitMalformed(reason="`until` is more than a year away")
+    return at.astimezone(UTC)
+
+
+def told_wait(wait: Wait) -> dict[str, Any]:
+    """What a wait looks like to callers."""
+    return {
+        "reason": wait.reason.value,
+        "since": _instant(wait.since),
+        "until": None if wait.until is None else _instant(wait.until),
+        "detail": wait.detail,
+        "seq": wait.seq,
+    }
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 # --- Retries ------------------------------------------------------------------------------------
@@ -321,9 +389,14 @@ def restarted_seq(attempt: int) -> int:
     return attempt * SPAN + 1
 
 
+def waiting_seq(attempt: int) -> int:
+    """Seq of the event that says that the run waits after `attempt`: none restarts too."""
+    return restarted_seq(attempt)
+
+
 def ended_seq(attempt: int) -> int:
-    """Seq of the end in `attempt`; 0 for a run that was never begun."""
-    return max(attempt, 1) * SPAN
+    """Seq of the end in `attempt`, or while another was to come; 0 for one that never began."""
+    return max(attempt, 1) * SPAN + 2
 
 
 def events(run: Run, kept: Sequence[Stretch], after: int) -> list[RunEvent]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from seatrial.contract.runs.states import ENDED, Lane, Outcome, RunState
+from seatrial.cell.journal.domain.rows import Mode
+from seatrial.contract.runs.states import ENDED, Lane, Outcome, RunState, WaitReason
 from seatrial.kit.crypto.digests import Digest
 
 INTERACTIVE_PRIORITY: Final = 5
@@ -96,6 +97,25 @@ class Said:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """What a run waits for, while nothing of it lives.
+
+    Attributes:
+        reason: of which kind.
+        since: from when on.
+        until: when a timer goes off; None for none.
+        detail: for people: the name of the question, or how the agent strayed.
+        seq: of the journal's row that is asked about; None where there is no one row.
+    """
+
+    reason: WaitReason
+    since: datetime
+    until: datetime | None = None
+    detail: str = ""
+    seq: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """One execution of an agent, as it stands.
 
@@ -130,6 +150,9 @@ class Run:
         judgement: what became of it for the business.
         usage: what it used; known when it has ended.
         worker: the process that holds it.
+        mode: what it may do; all but replays and shadows are live.
+        follows: the run whose recorded results it may take; None for none.
+        waits: what it waits for; None unless it is waiting.
     """
 
     id: str
@@ -162,6 +185,9 @@ class Run:
     judgement: Judgement | None = None
     usage: Usage = Usage()
     worker: str | None = None
+    mode: Mode = Mode.LIVE
+    follows: str | None = None
+    waits: Wait | None = None
 
     @property
     def over(self) -> bool:
@@ -233,6 +259,19 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What a person decides of a run that waits.
+
+    Attributes:
+        by: id of the token.
+        why: in words.
+    """
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
     """A thread of runs.
 
@@ -268,6 +307,7 @@ class EventKind(enum.StrEnum):
     STARTED = "started"
     CHUNK = "chunk"
     RESTARTED = "restarted"
+    WAITING = "waiting"
     ENDED = "ended"
 
 
@@ -278,7 +318,8 @@ class RunEvent:
     Attributes:
         seq: rises within the run; a listener who lost the line says the last one that it has.
         kind: what happened.
-        data: a chunk; or of `restarted`, the number of the attempt to come and the reason.
+        data: a chunk; of `restarted`, the number of the attempt to come and the reason; of
+            `waiting`, what it waits for.
         run: the run as it then stood, for `accepted`, `started` and `ended`.
     """
 
@@ -312,9 +353,11 @@ class Filter:
     Attributes:
         tag: name and value.
         caller: only those that this token started.
+        waits: waiting, for this reason.
     """
 
     agent: str | None = None
+    waits: WaitReason | None = None
     state: RunState | None = None
     session: str | None = None
     release: str | None = None

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import enum
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,9 @@ from seatrial.cell.hosts.domain import (
     RunRequest,
     RunTimedOut,
 )
+from seatrial.cell.journal.domain.decisions import told
+from seatrial.cell.journal.domain.matching import Diverged, NeedsPerson
+from seatrial.cell.journal.domain.records import Halt
 from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import OutputTooLarge, SlotTimedOut, WorkerStopped
 from seatrial.cell.runs.domain.values import (
@@ -31,12 +34,12 @@ from seatrial.cell.runs.domain.values import (
     RunEvent,
     Stretch,
 )
-from seatrial.cell.runs.service import endings
+from seatrial.cell.runs.service import endings, waiting
 from seatrial.cell.runs.service.chunks import Chunks
 from seatrial.cell.runs.service.feeds import Feeds
-from seatrial.cell.runs.service.ports import Ports
+from seatrial.cell.runs.service.ports import Book, Ports
 from seatrial.cell.runs.store import moves, runs, threads
-from seatrial.contract.runs.states import RunState
+from seatrial.contract.runs.states import RunState, WaitReason
 from seatrial.kit.clock import Clock
 from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
@@ -76,6 +79,7 @@ class Bench:
     ids: Ids
     bounds: Bounds
     chance: Callable[[], float]
+    requeued: Callable[[Run], None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +91,9 @@ class _Answered:
 class _Failed:
     failure: Failure
     cause: rules.Cause
+
+
+_Came = _Answered | _Failed | Halt
 
 
 class Attempt:
@@ -103,7 +110,7 @@ class Attempt:
         self.closing = False
         self._bench = bench
         self._stop: Stop | None = None
-        self._task: asyncio.Task[_Answered | _Failed] | None = None
+        self._task: asyncio.Task[_Came] | None = None
         self._chunks = Chunks(rules.first_chunk(run.attempt), self._keep, bench.bounds.chunks)
 
     @property
@@ -125,10 +132,12 @@ class Attempt:
             self.closing = True
             if came is None:
                 await self._leave()
+            elif isinstance(came, Halt):
+                await self._park(came)
             else:
                 await self._write(came)
 
-    async def _until_stopped(self) -> _Answered | _Failed | None:
+    async def _until_stopped(self) -> _Came | None:
         """What came of it; None if it was stopped."""
         self._task = asyncio.create_task(self._come())
         if self._stop is not None:
@@ -142,7 +151,7 @@ class Attempt:
             await self._chunks.drop()
             return None
 
-    async def _come(self) -> _Answered | _Failed:
+    async def _come(self) -> _Came:
         try:
             return await self._run_agent()
         except SeatrialError as error:
@@ -154,11 +163,19 @@ class Attempt:
             failure = rules.failure(fault.code, fault.message)
             return _Failed(failure=failure, cause=rules.Cause.PASSING)
 
-    async def _run_agent(self) -> _Answered | _Failed:
+    async def _run_agent(self) -> _Came:
+        run, books = self.run, self._bench.ports.books
+        book = await books.open(run.id, run.attempt, mode=run.mode, follows=run.follows)
+        try:
+            return await self._run_slot(book)
+        finally:
+            books.close(book)
+
+    async def _run_slot(self, book: Book) -> _Came:
         run, bounds = self.run, self._bench.bounds
         if run.release is None:
             raise RuntimeError(f"run {run.id} has no release to run on")
-        history = await self._history()
+        session, history = await self._history()
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(bounds.slot):
@@ -171,16 +188,29 @@ class Attempt:
                 run=run.id,
                 attempt=run.attempt,
                 input=run.input,
-                seed=rules.seed(run.id),
+                seed=rules.seed(run.follows or run.id),
                 deadline_seconds=run.timeout_seconds,
-                session=run.session,
+                session=session,
                 history=history,
                 steps=run.steps,
             )
-            came = await self._listen(slot.run(request))
+            return await _unless_halted(book, self._finished(book, slot.run(request)))
+
+    async def _finished(self, book: Book, events: AsyncIterator[HostEvent]) -> _Came:
+        """What the agent has come to, judged by what it has recorded."""
+        came = await self._listen(events)
         if came is None:
             raise HostExited(reason="it ended without an answer")
-        return came
+        if isinstance(came, _Failed):
+            return came
+        match await book.finish():
+            case Diverged() as strayed:
+                detail = told(strayed).reason
+                return Halt(reason=WaitReason.DIVERGED, seq=None, detail=detail)
+            case NeedsPerson(row=row):
+                return Halt(reason=WaitReason.UNKNOWN, seq=row.seq, detail="")
+            case _:
+                return came
 
     async def _listen(self, events: AsyncIterator[HostEvent]) -> _Answered | _Failed | None:
         """What the agent's process tells, to the last event."""
@@ -200,21 +230,23 @@ class Attempt:
             raise RunTimedOut(seconds=seconds) from None
         return came
 
-    async def _history(self) -> tuple[dict[str, Any], ...]:
+    async def _history(self) -> tuple[str | None, tuple[dict[str, Any], ...]]:
+        """Session and earlier turns; of a replay, those of the run that it follows."""
         run, bounds = self.run, self._bench.bounds
-        if run.session is None:
-            return ()
-        return await self._bench.database.read(
-            lambda connection: runs.turns(
-                connection, run, most=bounds.turns, largest=bounds.history
-            )
-        )
+        if run.session is None and run.follows is None:
+            return None, ()
+
+        def use_case(connection: Connection) -> tuple[str | None, tuple[dict[str, Any], ...]]:
+            of = (runs.get(connection, run.follows) if run.follows else None) or run
+            if of.session is None:
+                return None, ()
+            turns = runs.turns(connection, of, most=bounds.turns, largest=bounds.history)
+            return of.session, turns
+
+        return await self._bench.database.read(use_case)
 
     async def _write(self, came: _Answered | _Failed) -> None:
-        try:
-            await self._chunks.flush()
-        except SeatrialError as error:
-            _LOG.warning("the last chunks of %s were not kept: %s", self.run.id, error)
+        await self._flushed()
         if isinstance(came, _Answered):
             came, ending = self._ending(came)
         else:
@@ -254,6 +286,28 @@ class Attempt:
             chance=self._bench.chance(),
         )
         return endings.fail(connection, self.run, failed, usage)
+
+    async def _park(self, halt: Halt) -> None:
+        """The segment has ended; the run waits, and holds nothing."""
+        await self._flushed()
+        at = self._bench.clock.now()
+        reach("runs.park.before")
+        changed = await self._insist(
+            lambda connection: waiting.park(connection, self.run, halt, at)
+        )
+        reach("runs.park.after")
+        if changed is None:
+            _LOG.info("run %s is no longer held here; that it waits was not written", self.run.id)
+            return
+        tell(self._bench, changed)
+        if changed.state is RunState.QUEUED:
+            self._bench.requeued(changed)
+
+    async def _flushed(self) -> None:
+        try:
+            await self._chunks.flush()
+        except SeatrialError as error:
+            _LOG.warning("the last chunks of %s were not kept: %s", self.run.id, error)
 
     async def _leave(self) -> None:
         """Nothing came of it because it was stopped."""
@@ -322,6 +376,10 @@ def tell(bench: Bench, changed: Run) -> None:
         bench.feeds.publish(changed.id, event)
         bench.ports.changed(changed.release)
         bench.ports.ended(changed)
+    elif changed.waits is not None:
+        waits = rules.told_wait(changed.waits)
+        seq = rules.waiting_seq(changed.attempt)
+        bench.feeds.publish(changed.id, RunEvent(seq=seq, kind=EventKind.WAITING, data=waits))
     elif changed.failure is not None:
         told = {
             "attempt": changed.attempt + 1,
@@ -331,6 +389,23 @@ def tell(bench: Bench, changed: Run) -> None:
         seq = rules.restarted_seq(changed.attempt)
         event = RunEvent(seq=seq, kind=EventKind.RESTARTED, data=told)
         bench.feeds.publish(changed.id, event)
+
+
+async def _unless_halted(book: Book, work: Coroutine[Any, Any, _Came]) -> _Came:
+    """What comes of `work`; or why the segment must end before."""
+    halted, working = book.halted, asyncio.ensure_future(work)
+    both: set[asyncio.Future[Any]] = {halted, working}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not halted.done():
+            return await working
+        # Halted first: an agent that got no answer may have failed for that. It is killed only when
+        # no effect is under way.
+        await book.still()
+        return halted.result()
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 def _failed(event: Error) -> _Failed:

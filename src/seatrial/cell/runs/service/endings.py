@@ -125,8 +125,14 @@ def adopt(connection: Connection, worker: str, at: datetime, usage: UsageOf) -> 
     ]
 
 
-def cancel(connection: Connection, run_id: str, at: datetime, usage: UsageOf) -> Run:
-    """End a run because somebody wants it to.
+def cancel(
+    connection: Connection,
+    run_id: str,
+    at: datetime,
+    usage: UsageOf,
+    failure: Failure | None = None,
+) -> Run:
+    """End a run because somebody wants it to; `failure` says why, where there is more to say.
 
     Raises:
         RunUnknown: there is none.
@@ -137,10 +143,17 @@ def cancel(connection: Connection, run_id: str, at: datetime, usage: UsageOf) ->
         raise RunUnknown(run=run_id)
     rules.refuse_move(run_id, run.state, RunState.CANCELLED, "cancelled")
     used = usage(connection, run_id)
-    moves.cancel(connection, run_id, at, used)
+    moves.cancel(connection, run_id, at, used, failure)
     _count(connection, run, {RunState.CANCELLED.value: 1})
     _touch(connection, run, at)
-    return replace(run, state=RunState.CANCELLED, ended=at, usage=used)
+    return replace(
+        run,
+        state=RunState.CANCELLED,
+        failure=failure or run.failure,
+        ended=at,
+        usage=used,
+        waits=None,
+    )
 
 
 def redrive(connection: Connection, run_id: str, at: datetime) -> Run:

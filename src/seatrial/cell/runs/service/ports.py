@@ -1,12 +1,16 @@
 """What runs need of other rooms; `main` hands it in."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
 
 from seatrial.cell.hosts.domain import HostEvent, RunRequest
+from seatrial.cell.journal.domain.matching import Ending, Finished
+from seatrial.cell.journal.domain.records import Halt  # noqa: TC001 - read at run time
+from seatrial.cell.journal.domain.rows import Mode
 from seatrial.cell.runs.domain.values import Run, Usage
 from seatrial.cell.switch.domain import Admission
 from seatrial.contract.releases.components import Limits
@@ -32,6 +36,62 @@ class Hosts(Protocol):
             SeatrialError: none can be had.
         """
         ...
+
+
+class Book(Protocol):
+    """What one attempt records.
+
+    Attributes:
+        halted: resolved once, when the segment must end before its agent does.
+    """
+
+    @property
+    def halted(self) -> "asyncio.Future[Halt]":
+        """See above."""
+        ...
+
+    async def still(self) -> None:
+        """Wait until no write is under way."""
+        ...
+
+    async def finish(self) -> Ending:
+        """What becomes of the run now that its agent has returned."""
+        ...
+
+
+class Books(Protocol):
+    """Where attempts are recorded: `journal.service.books.Books`."""
+
+    async def open(self, run: str, number: int, *, mode: Mode, follows: str | None) -> Book:
+        """Open the book of an attempt."""
+        ...
+
+    def close(self, attempt: Any) -> None:  # noqa: ANN401 - the book that was opened
+        """Nobody runs it any more."""
+        ...
+
+
+class Unrecorded:
+    """Keeps no book: nothing halts, and whatever an agent returns counts."""
+
+    @property
+    def halted(self) -> "asyncio.Future[Halt]":
+        """Never."""
+        return asyncio.get_running_loop().create_future()
+
+    async def still(self) -> None:
+        """Nothing is under way."""
+
+    async def finish(self) -> Ending:
+        """It has finished."""
+        return Finished()
+
+    async def open(self, run: str, number: int, *, mode: Mode, follows: str | None) -> "Unrecorded":  # noqa: ARG002
+        """Itself."""
+        return self
+
+    def close(self, attempt: Any) -> None:  # noqa: ANN401
+        """Nothing was opened."""
 
 
 Admit: TypeAlias = Callable[[Connection, str], Admission]
@@ -69,6 +129,7 @@ class Ports:
         changed: told the release after a run of it has ended or was judged; must return at once.
         ended: given each run that has ended in this process; likewise.
         chance: from [0, 1), anew at each call; spreads retries.
+        books: see there.
     """
 
     hosts: Hosts
@@ -78,3 +139,4 @@ class Ports:
     changed: Callable[[Digest | None], None] = nobody_told
     ended: Callable[[Run], None] = nobody_shown
     chance: Callable[[], float] = random.random
+    books: Books = field(default_factory=Unrecorded)

@@ -10,6 +10,7 @@ import orjson
 
 from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import (
+    InputTooLarge,
     OutputTooLarge,
     QueueFull,
     QueueShareFull,
@@ -19,6 +20,7 @@ from seatrial.cell.runs.domain.refusals import (
 from seatrial.cell.runs.domain.values import (
     Asked,
     Bounds,
+    Choice,
     Ending,
     EventKind,
     Failure,
@@ -29,7 +31,7 @@ from seatrial.cell.runs.domain.values import (
     SessionFilter,
     Stretch,
 )
-from seatrial.cell.runs.service import accepting, endings
+from seatrial.cell.runs.service import accepting, choosing, endings, waiting
 from seatrial.cell.runs.service.attempts import Bench, Stop, tell
 from seatrial.cell.runs.service.feeds import Feeds, Follower
 from seatrial.cell.runs.service.ports import Ports
@@ -112,6 +114,7 @@ class Runs:
             ids=ids,
             bounds=self.bounds,
             chance=ports.chance,
+            requeued=self.woken,
         )
         self._worker = Worker(self._bench, sole=sole)
         self._accepting: set[asyncio.Task[Accepted]] = set()
@@ -297,6 +300,100 @@ class Runs:
         self._worker.wake(run)
         return run
 
+    def woken(self, run: Run) -> None:
+        """`run` has been put back into the queue by somebody's transaction."""
+        self._worker.wake(run)
+
+    async def tell_event(self, run_id: str, name: str, value: Any) -> Run:  # noqa: ANN401
+        """Tell a run of an outside event that it waits for, or will.
+
+        Args:
+            run_id: which.
+            name: of the event.
+            value: any JSON value; what the agent is answered.
+
+        Raises:
+            RunUnknown: there is none.
+            RunStateConflict: it has ended.
+            WaitMalformed, InputTooLarge: no event is so named, or so large.
+            WordsFull: too many events wait for it to ask.
+        """
+        rules.refuse_event_name(name)
+        size = len(orjson.dumps(value))
+        if size > rules.LARGEST_WORD:
+            raise InputTooLarge(size=size, limit=rules.LARGEST_WORD)
+        at = self._clock.now()
+        run, woken = await self._write(
+            lambda connection: waiting.hear(connection, run_id, name, value, at)
+        )
+        if woken:
+            self.woken(run)
+        return run
+
+    async def resume(self, run_id: str, choice: Choice) -> Run:
+        """Let a run go on that has strayed from what it did before, as if that were well.
+
+        Raises:
+            RunUnknown: there is none.
+            RunStateConflict: it has not strayed.
+        """
+        run = await self._write(
+            lambda connection: choosing.resume(connection, run_id, choice, self._clock.now())
+        )
+        self.woken(run)
+        return run
+
+    async def abandon(self, run_id: str, choice: Choice) -> Run:
+        """End a run that waits.
+
+        Raises:
+            RunUnknown: there is none.
+            RunStateConflict: it does not wait.
+        """
+        at, usage = self._clock.now(), self._ports.usage
+        run = await self._write(
+            lambda connection: choosing.abandon(connection, run_id, choice, at, usage)
+        )
+        tell(self._bench, run)
+        return run
+
+    async def restart(self, run_id: str, choice: Choice) -> Run:
+        """End a run that waits, and start it anew on the release that is active; the new run.
+
+        Raises:
+            RunUnknown: there is none.
+            RunStateConflict: it does not wait.
+        """
+        fresh = self._fresh()
+        ended, anew = await self._write(
+            lambda connection: choosing.restart(connection, run_id, choice, fresh)
+        )
+        tell(self._bench, ended)
+        self.woken(anew)
+        return anew
+
+    async def replay(self, run_id: str, *, caller: str, release: str | None = None) -> Run:
+        """Run a run again on its recorded answers; nothing goes out.
+
+        Args:
+            run_id: which.
+            caller: id of the token that asks.
+            release: on which, by digest or name; None for its own.
+
+        Raises:
+            RunUnknown: there is none.
+            RunStateConflict: it has not ended, or ran on somebody's own machine.
+            SeatrialError: the release is not in this cell.
+        """
+        fresh = self._fresh()
+        run = await self._write(
+            lambda connection: choosing.replay(
+                connection, run_id, fresh, caller=caller, release=release
+            )
+        )
+        self.woken(run)
+        return run
+
     # --- Showing --------------------------------------------------------------------------------
 
     async def get(self, run_id: str) -> Run:
@@ -387,14 +484,6 @@ class Runs:
         found = moves.unfinished(connection)
         return {Digest.parse(release): n for release, n in found.items() if release}
 
-    def fenced(self, connection: Connection, run_id: str, attempt: int) -> bool:
-        """Whether `attempt` is the one in hand, and stays so until this transaction has ended.
-
-        Whoever writes on behalf of an attempt (its calls, its log) asks first, in the same
-        transaction, and writes nothing if it is not.
-        """
-        return moves.fenced(connection, run_id, attempt)
-
     def ends(self, connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
         """When each of some runs ended; those that have not are not in it."""
         return runs.ends(connection, ids)
@@ -415,6 +504,11 @@ class Runs:
     def _order(self, asked: Asked) -> accepting.Order:
         return accepting.order(
             asked, run=self._ids.new(_RUN), at=self._clock.now(), bounds=self.bounds
+        )
+
+    def _fresh(self) -> choosing.Fresh:
+        return choosing.Fresh(
+            id=self._ids.new(_RUN), at=self._clock.now(), ports=self._ports, bounds=self.bounds
         )
 
     async def _accept(self, order: accepting.Order) -> Accepted:

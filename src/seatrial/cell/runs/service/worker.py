@@ -7,11 +7,12 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.values import EventKind, Run, RunEvent
-from seatrial.cell.runs.service import endings
+from seatrial.cell.runs.service import endings, waiting
 from seatrial.cell.runs.service.attempts import Attempt, Bench, Stop, tell
 from seatrial.cell.runs.store import moves, threads
 from seatrial.contract.runs.states import RunState
@@ -22,6 +23,23 @@ from seatrial.kit.failpoints import reach
 
 _LOG: Final = logging.getLogger(__name__)
 _TENURE: Final = 0.8  # of a lease: from here on a worker counts itself out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Standing:
+    """What a worker looks for.
+
+    Attributes:
+        queued: runs that may be claimed, by agent and caller.
+        watched: how those stand to whom somebody here listens.
+        held: what this worker holds.
+        due: a timer has gone off.
+    """
+
+    queued: dict[tuple[str, str], int]
+    watched: dict[str, tuple[object, ...]]
+    held: set[tuple[str, int]]
+    due: bool
 
 
 class Worker:
@@ -98,10 +116,10 @@ class Worker:
 
     async def work(self) -> None:
         """Claim and carry out, until cancelled."""
-        if self._sole:
-            await self._adopt()
         lease, poll = self._bench.bounds.lease, self._bench.bounds.poll
         async with asyncio.TaskGroup() as group:
+            if self._sole:
+                group.create_task(self._adopted())
             group.create_task(self._claims())
             group.create_task(self._repeat(self._poll, poll))
             group.create_task(self._repeat(self._sign, lease / 3))
@@ -204,31 +222,41 @@ class Worker:
         """Look what others have put into the queue, and how those runs stand that others have."""
         own = {run for run, _ in self._attempts}
         watched = self._bench.feeds.watched(own)
-        changes = self._changes
+        changes, at = self._changes, self._bench.clock.now()
 
-        def use_case(
-            connection: Connection,
-        ) -> tuple[dict[tuple[str, str], int], dict[str, tuple[object, ...]], set[tuple[str, int]]]:
-            waiting = moves.waiting(connection)
-            held = moves.held_by(connection, self.name) if self._attempts else set()
-            if not watched:
-                return waiting, {}, held
-            kept = threads.last_events(connection, watched)
-            found = moves.standing(connection, watched)
-            return waiting, {r: (*s, kept.get(r, 0)) for r, s in found.items()}, held
+        def use_case(connection: Connection) -> _Standing:
+            kept = threads.last_events(connection, watched) if watched else {}
+            found = moves.standing(connection, watched) if watched else {}
+            return _Standing(
+                queued=moves.queued(connection),
+                watched={run: (*stands, kept.get(run, 0)) for run, stands in found.items()},
+                held=moves.held_by(connection, self.name) if self._attempts else set(),
+                due=moves.any_due(connection, at),
+            )
 
         before = {key for key, attempt in self._attempts.items() if not attempt.closing}
-        waiting, standing, held = await self._bench.database.read(use_case)
-        for run, stands in standing.items():
+        found = await self._bench.database.read(use_case)
+        for run, stands in found.watched.items():
             self._bench.feeds.compare(run, stands)
-        for key in before - held:
+        for key in before - found.held:
             self._stop_lost(key)
         self._queued = Counter()
-        for (_, caller), runs in waiting.items():
+        for (_, caller), runs in found.queued.items():
             self._queued[caller] += runs
         if changes == self._changes:
-            for agent in {agent for agent, _ in waiting} - self._backlog:
+            for agent in {agent for agent, _ in found.queued} - self._backlog:
                 self._look(agent)
+        if found.due:
+            await self._ring()
+
+    async def _ring(self) -> None:
+        """Wake those whose timers have gone off."""
+        at = self._bench.clock.now()
+        woken = await self._bench.database.write(
+            lambda connection: waiting.ring(connection, at), isolation=Isolation.READ_COMMITTED
+        )
+        for run in woken:
+            self.wake(run)
 
     async def _sign(self) -> None:
         before = {key for key, attempt in self._attempts.items() if not attempt.closing}
@@ -270,6 +298,11 @@ class Worker:
         ):
             pass
 
+    async def _adopted(self) -> None:
+        """Take up what an earlier process left, and go on trying while the database is away."""
+        while not await self._attempted(self._adopt):
+            pass
+
     async def _adopt(self) -> None:
         bench, at = self._bench, self._bench.clock.now()
         while await self._settle(
@@ -291,7 +324,7 @@ class Worker:
             await self._attempted(step)
             await self._bench.clock.sleep(pause)
 
-    async def _attempted(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _attempted(self, step: Callable[[], Awaitable[None]]) -> bool:
         try:
             await step()
         except DatabaseClosed:
@@ -300,3 +333,5 @@ class Worker:
             _LOG.warning("the queue of runs cannot be reached: %s", error)
             await self._bench.clock.sleep(self._bench.bounds.poll)
             self._wake.set()
+            return False
+        return True

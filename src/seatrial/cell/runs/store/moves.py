@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Update, bindparam, func, or_, select, update
 
-from seatrial.cell.runs.domain.values import Ending, Failure, Run, Usage
+from seatrial.cell.runs.domain.values import Ending, Failure, Run, Usage, Wait
 from seatrial.cell.runs.store.runs import read
-from seatrial.cell.runs.store.tables import QUEUED, RUN, RUNNING, WAITING
+from seatrial.cell.runs.store.tables import QUEUED, RUN, RUNNING, TIMED, WAITING
 from seatrial.contract.runs.states import RunState
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import now, unclaimed
@@ -60,11 +60,24 @@ _FENCE: Final = (
     .where(RUN.c.id == bindparam("run"), RUN.c.attempt == bindparam("attempt"), RUNNING)
     .with_for_update(read=True)
 )
-_WAITING: Final = (
+_READY: Final = (
     select(RUN.c.agent, RUN.c.caller, func.count().label("runs"))
     .where(QUEUED, RUN.c.ready <= now())
     .group_by(RUN.c.agent, RUN.c.caller)
 )
+_NO_WAIT: Final = {
+    "wait_reason": None,
+    "wait_since": None,
+    "wait_until": None,
+    "wait_detail": None,
+    "wait_seq": None,
+}
+_WAKE: Final = (
+    update(RUN)
+    .where(RUN.c.id == bindparam("the_run"), WAITING)
+    .values(state=RunState.QUEUED.value, ready=now(), **_NO_WAIT)
+)
+_DUE: Final = select(RUN.c.id).where(TIMED, RUN.c.wait_until <= bindparam("at")).limit(1)
 _LAPSED: Final = select(RUN.c.id).where(RUNNING, RUN.c.lease < now()).limit(1)
 _LOCKED: Final = select(RUN).where(RUN.c.id == bindparam("id")).with_for_update()
 
@@ -204,6 +217,61 @@ def put_back(
     return connection.execute(back, _names(hold)).rowcount == 1
 
 
+def park(connection: Connection, hold: Hold, wait: Wait) -> bool:
+    """Let a run wait, held by nobody; false if it is no longer held. The attempt does not count."""
+    parked = (
+        update(RUN)
+        .where(*_HELD)
+        .values(
+            state=RunState.WAITING.value,
+            worker=None,
+            lease=None,
+            forgiven=RUN.c.forgiven + 1,
+            wait_reason=wait.reason.value,
+            wait_since=wait.since,
+            wait_until=wait.until,
+            wait_detail=wait.detail,
+            wait_seq=wait.seq,
+        )
+    )
+    return connection.execute(parked, _names(hold)).rowcount == 1
+
+
+def go_on(connection: Connection, hold: Hold) -> bool:
+    """Put a run back at its old place, to be claimed at once; false if it is no longer held.
+
+    The attempt does not count.
+    """
+    back = (
+        update(RUN)
+        .where(*_HELD)
+        .values(
+            state=RunState.QUEUED.value,
+            ready=now(),
+            worker=None,
+            lease=None,
+            forgiven=RUN.c.forgiven + 1,
+        )
+    )
+    return connection.execute(back, _names(hold)).rowcount == 1
+
+
+def wake(connection: Connection, run: str) -> bool:
+    """Put a run that waits into the queue, at its old place; false if it does not wait."""
+    return connection.execute(_WAKE, {"the_run": run}).rowcount == 1
+
+
+def due(connection: Connection, at: datetime, *, most: int) -> list[Run]:
+    """Runs whose timers have gone off, now held by this transaction."""
+    rows = select(RUN).where(TIMED, RUN.c.wait_until <= at).order_by(RUN.c.wait_until).limit(most)
+    return [read(row) for row in connection.execute(unclaimed(rows))]
+
+
+def any_due(connection: Connection, at: datetime) -> bool:
+    """Whether `due` would find one; for those who only look."""
+    return connection.execute(_DUE, {"at": at}).first() is not None
+
+
 def lapsed(connection: Connection, *, most: int) -> list[Run]:
     """Runs whose workers have been silent for too long, now held by this transaction."""
     rows = select(RUN).where(RUNNING, RUN.c.lease < now()).order_by(RUN.c.lease).limit(most)
@@ -227,8 +295,10 @@ def locked(connection: Connection, run: str) -> Run | None:
     return None if row is None else read(row)
 
 
-def cancel(connection: Connection, run: str, at: datetime, usage: Usage) -> None:
-    """End a locked run by cancelling it."""
+def cancel(
+    connection: Connection, run: str, at: datetime, usage: Usage, failure: Failure | None = None
+) -> None:
+    """End a locked run by cancelling it; `failure` says why, where there is more to say."""
     connection.execute(
         update(RUN)
         .where(RUN.c.id == run)
@@ -236,6 +306,9 @@ def cancel(connection: Connection, run: str, at: datetime, usage: Usage) -> None
             state=RunState.CANCELLED.value,
             ended=at,
             lease=None,
+            error_code=failure.code if failure else RUN.c.error_code,
+            error_message=failure.message if failure else RUN.c.error_message,
+            **_NO_WAIT,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost_usd=usage.cost_usd,
@@ -266,9 +339,9 @@ def redrive(connection: Connection, run: str) -> None:
     )
 
 
-def waiting(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many runs wait to be claimed, by agent and caller."""
-    return {(row.agent, row.caller): row.runs for row in connection.execute(_WAITING)}
+def queued(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many runs may be claimed, by agent and caller."""
+    return {(row.agent, row.caller): row.runs for row in connection.execute(_READY)}
 
 
 def held_by(connection: Connection, worker: str) -> set[tuple[str, int]]:

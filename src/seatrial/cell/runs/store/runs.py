@@ -20,9 +20,10 @@ from sqlalchemy import (
     select,
 )
 
-from seatrial.cell.runs.domain.values import Failure, Filter, Judgement, Run, Usage
-from seatrial.cell.runs.store.tables import DEAD, OF_TENANT, RUN, TAG
-from seatrial.contract.runs.states import Lane, Outcome, RunState
+from seatrial.cell.journal.domain.rows import Mode
+from seatrial.cell.runs.domain.values import Failure, Filter, Judgement, Run, Usage, Wait
+from seatrial.cell.runs.store.tables import DEAD, OF_TENANT, RUN, TAG, WAITING
+from seatrial.contract.runs.states import Lane, Outcome, RunState, WaitReason
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import now, upsert
@@ -128,6 +129,8 @@ def add(connection: Connection, fresh: Fresh) -> bool:
         "output_tokens": 0,
         "cost_usd": 0.0,
         "calls": 0,
+        "mode": run.mode.value,
+        "follows": run.follows,
         "input": fresh.input,
     }
     result = connection.execute(statement, values)
@@ -184,6 +187,8 @@ def _chosen(query: Select[*tuple[Any, ...]], wanted: Filter) -> Select[*tuple[An
         value = getattr(wanted, name)
         if value is not None:
             query = query.where(RUN.c[name] == value)
+    if wanted.waits is not None:
+        query = query.where(WAITING, RUN.c.wait_reason == wanted.waits.value)
     if wanted.tenant:
         query = query.where(OF_TENANT)
     if wanted.dead is not None:
@@ -266,6 +271,21 @@ def read(row: Row[*tuple[Any, ...]]) -> Run:
             calls=row.calls,
         ),
         worker=row.worker,
+        mode=Mode(row.mode),
+        follows=row.follows,
+        waits=_wait(row),
+    )
+
+
+def _wait(row: Row[*tuple[Any, ...]]) -> Wait | None:
+    if row.wait_reason is None:
+        return None
+    return Wait(
+        reason=WaitReason(row.wait_reason),
+        since=row.wait_since,
+        until=row.wait_until,
+        detail=row.wait_detail or "",
+        seq=row.wait_seq,
     )
 
 

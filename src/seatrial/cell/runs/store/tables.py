@@ -53,6 +53,13 @@ RUN: Final = Table(
     Column("output_tokens", Int64, nullable=False),
     Column("cost_usd", Float, nullable=False),
     Column("calls", Int64, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("follows", Text),
+    Column("wait_reason", Text),
+    Column("wait_since", UtcDateTime),
+    Column("wait_until", UtcDateTime),  # when a timer goes off
+    Column("wait_detail", Text),
+    Column("wait_seq", Int64),
     # Last, so that a list need not read past them.
     Column("input", Text, nullable=False),
     Column("output", Text),
@@ -63,6 +70,7 @@ Index(None, RUN.c.release, RUN.c.id)
 QUEUED: Final = RUN.c.state == literal_column("'queued'")
 RUNNING: Final = RUN.c.state == literal_column("'running'")
 WAITING: Final = RUN.c.state == literal_column("'waiting'")
+TIMED: Final = RUN.c.wait_until.is_not(None)
 KEYED: Final = RUN.c.key.is_not(None)
 DEAD: Final = RUN.c.dead.is_(True)
 OF_TENANT: Final = RUN.c.tenant != literal_column("''")
@@ -90,6 +98,7 @@ Index(
     sqlite_where=_IN_SESSION,
 )
 Index("ix_run_waiting", RUN.c.id, postgresql_where=WAITING, sqlite_where=WAITING)
+Index("ix_run_until", RUN.c.wait_until, postgresql_where=TIMED, sqlite_where=TIMED)
 Index("ix_run_dead", RUN.c.id, postgresql_where=DEAD, sqlite_where=DEAD)
 Index("ix_run_tenant", RUN.c.tenant, RUN.c.id, postgresql_where=OF_TENANT, sqlite_where=OF_TENANT)
 
@@ -140,6 +149,16 @@ SAID: Final = Table(
     Column("feedback", Text),  # JSON
 )
 Index(None, SAID.c.run, SAID.c.id)
+
+WORD: Final = Table(
+    "run_word",  # of outside events that came before their run asked for them
+    METADATA,
+    Column("run", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("n", Int64, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),  # JSON
+    Column("at", UtcDateTime, nullable=False),
+)
 
 COUNT: Final = Table(
     "release_count",

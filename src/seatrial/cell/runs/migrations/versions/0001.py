@@ -61,6 +61,13 @@ def _run(op: Operations) -> None:
         Column("output_tokens", Int64, nullable=False),
         Column("cost_usd", Float, nullable=False),
         Column("calls", Int64, nullable=False),
+        Column("mode", Text, nullable=False),
+        Column("follows", Text),
+        Column("wait_reason", Text),
+        Column("wait_since", UtcDateTime),
+        Column("wait_until", UtcDateTime),
+        Column("wait_detail", Text),
+        Column("wait_seq", Int64),
         Column("input", Text, nullable=False),
         Column("output", Text),
     )
@@ -72,6 +79,7 @@ def _run(op: Operations) -> None:
         "uq_run_key": (["tenant", "agent", "caller", "key"], "key IS NOT NULL"),
         "ix_run_session": (["session", "agent", "tenant", "id"], "session IS NOT NULL"),
         "ix_run_waiting": (["id"], "state = 'waiting'"),
+        "ix_run_until": (["wait_until"], "wait_until IS NOT NULL"),
         "ix_run_dead": (["id"], "dead IS true"),
         "ix_run_tenant": (["tenant", "id"], "tenant != ''"),
     }
@@ -128,6 +136,14 @@ def _rest(op: Operations) -> None:
         Column("feedback", Text),
     )
     op.create_index("ix_run_said_run_id", "run_said", ["run", "id"])
+    op.create_table(
+        "run_word",
+        Column("run", Text, primary_key=True),
+        Column("name", Text, primary_key=True),
+        Column("n", Int64, primary_key=True, autoincrement=False),
+        Column("body", Text, nullable=False),
+        Column("at", UtcDateTime, nullable=False),
+    )
     op.create_table(
         "release_count",
         Column("release", Text, primary_key=True),
