@@ -84,6 +84,7 @@ class Fake:
     runs: dict[str, Row] = field(default_factory=dict)
     receipts: dict[str, Row] = field(default_factory=dict)
     decisions: dict[str, list[Row]] = field(default_factory=dict)
+    reviews: list[Row] = field(default_factory=list)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     gates: list[GateRow] = field(default_factory=list)
     bend: Callable[[Plan], Plan] = lambda plan: plan
@@ -311,7 +312,7 @@ class Fake:
 
     # --- a cell --------------------------------------------------------------------------------
 
-    def cell(self, method: str, path: str, _query: Row, body: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - a table
+    def cell(self, method: str, path: str, query: Row, body: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - a table
         match method, path.split("/")[2:]:
             case "POST", ["agents", slug, "runs"]:
                 return self._start(slug, body)
@@ -337,6 +338,14 @@ class Fake:
                 return {"run": self.runs[run], "calls": [{"kind": "model", "tokens": 7}]}
             case "POST", ["runs", run, _] if run in self.runs:
                 return self.runs[run]
+            case "GET", ["reviews"]:
+                return {"reviews": self.reviews[: int(query["limit"])]}
+            case "POST", ["reviews", run, seq, _]:
+                asked = [it for it in self.reviews if (it["run"], str(it["seq"])) == (run, seq)]
+                if not asked:
+                    raise NotHere(what=f"{run}/{seq}")
+                self.reviews.remove(asked[0])
+                return {"id": run, "state": "queued"}
             case "GET", ["sessions"]:
                 row = {"id": "chat-1", "agent": "support", "release_name": "support@1"}
                 return {"sessions": [row | {"turns": 2, "last": AT.isoformat()}], "next": None}

@@ -63,6 +63,9 @@ Commands:
   releases      List, show and compare releases.
   invoke        Run an agent once.
   runs          List runs, read a receipt, cancel, redrive, judge.
+  reviews       List what people are asked of runs, and answer.
+  approve       Let an action be performed that waits for it.
+  reject        Let an action not be performed; its agent is told.
   sessions      List and show threads of runs.
   logs          Show what agents logged.
   environments  Show and change the rules of environments.

@@ -20,6 +20,9 @@ _COMMANDS: Final = {
     "releases": (f"{_VERBS}.releases:releases", "List, show and compare releases."),
     "invoke": (f"{_VERBS}.invoke:invoke", "Run an agent once."),
     "runs": (f"{_VERBS}.runs:runs", "List runs, read a receipt, cancel, redrive, judge."),
+    "reviews": (f"{_VERBS}.reviews:reviews", "List what people are asked of runs, and answer."),
+    "approve": (f"{_VERBS}.reviews:approve", "Let an action be performed that waits for it."),
+    "reject": (f"{_VERBS}.reviews:reject", "Let an action not be performed; its agent is told."),
     "sessions": (f"{_VERBS}.sessions:sessions", "List and show threads of runs."),
     "logs": (f"{_VERBS}.logs:logs", "Show what agents logged."),
     "environments": (

@@ -54,6 +54,15 @@ class Cell:
         answer = await self.peer.post(f"/v1/runs/{segment(run)}/{verb}", body or {})
         return answer.value if isinstance(answer.value, dict) else {}
 
+    async def reviews(self, **query: str | int | None) -> Row:
+        """What people are asked of runs that wait."""
+        return self._object((await self.peer.get("/v1/reviews", **query)).value)
+
+    async def answer(self, run: str, seq: int, verb: str, body: Row) -> Row:
+        """`approve`, `reject`, `happened` or `not-happened`; the run as it is then."""
+        path = f"/v1/reviews/{segment(run)}/{seq}/{verb}"
+        return self._object((await self.peer.post(path, body)).value)
+
     async def sessions(self, **query: str | int | None) -> Row:
         """A page of sessions."""
         return self._object((await self.peer.get("/v1/sessions", **query)).value)
