@@ -24,15 +24,29 @@ from tests.line.processes import Process
 from tests.line.system import Shape, System, system
 
 _AGENT: Final = """
-    import os, time
+    import os, time, urllib.request
 
     if "{version}" == "broken" and os.environ["SEATRIAL_ENVIRONMENT"] == "production":
         raise RuntimeError("not here")
 
     def run(input, context):
+        if input == "wait":
+            wait()
         time.sleep(1.0)
         return {"release": context.release, "version": "{version}"}
+
+    def wait():
+        asked = urllib.request.Request(
+            os.environ["SEATRIAL_URL"] + "/v1/waits",
+            b'{"seconds": 0}',
+            {
+                "authorization": "Bearer " + os.environ["SEATRIAL_TOKEN"],
+                "content-type": "application/json",
+            },
+        )
+        urllib.request.urlopen(asked).read()
     """
+_SHARE: Final = 3  # of that many points one is died at in a short cut
 _MOST: Final = 6  # rounds in which a point must be reached
 _SLOTS: Final = 3
 _CELLS: Final = ("production", "production-eu")
@@ -195,6 +209,15 @@ async def _crowded(kills: Kills) -> None:
     await kills.at_rest()
 
 
+async def _parked(kills: Kills) -> None:
+    """Runs that wait for a moment."""
+    await kills.line.until_level()
+    for _ in range(_SLOTS):
+        with contextlib.suppress(SeatrialError):
+            await kills.line.run("production", data="wait")
+    await kills.at_rest()
+
+
 async def _overdue(kills: Kills) -> None:
     """A cell is gone for longer than control waits."""
     line = kills.line
@@ -260,6 +283,7 @@ _SPECIAL: Final[Mapping[str, Provoke]] = {
     "control.abandon": _refused,
     "control.tick": _overdue,
     "runs.claim": _crowded,
+    "runs.park": _parked,
 }
 """What leads to a point that promoting and going back do not pass, by the beginning of its name."""
 
@@ -269,7 +293,10 @@ def _provoke(name: str) -> Provoke:
 
 
 def killed(loops: int, shape: Shape, seed: int = 0) -> Mapping[str, object]:
-    """Die at every point, `loops` times, in an order that differs each time."""
+    """Die at every point, `loops` times, in an order that differs each time.
+
+    With no loop, die at a third of them once: that is what `make test` has the time for.
+    """
     return asyncio.run(_killed(loops, shape, random.Random(seed)))  # noqa: S311
 
 
@@ -285,8 +312,8 @@ async def _killed(loops: int, shape: Shape, chance: random.Random) -> Mapping[st
         await kills.at_rest()
         load = Load(system=line, cells=_CELLS, callers=4, patient=True)
         async with load.going():
-            for _ in range(loops):
-                for processes, names in _plan(line, chance):
+            for _ in range(loops or 1):
+                for processes, names in _plan(line, chance, 1 if loops else _SHARE):
                     late = [name for name in names if _provoke(name) is _overdue]
                     await kills.die_at(processes, [name for name in names if name not in late])
                     if late:
@@ -321,9 +348,10 @@ async def _anew(line: System, processes: Sequence[Process]) -> None:
     await line.until_ready(*processes)
 
 
-def _plan(line: System, chance: random.Random) -> list[tuple[list[Process], list[str]]]:
+def _plan(line: System, chance: random.Random, share: int) -> list[tuple[list[Process], list[str]]]:
     names = [*points()]
     chance.shuffle(names)
+    names = names[::share]
     control = [name for name in names if name.startswith("control.")]
     cell = [name for name in names if not name.startswith("control.")]
     return [(line.controls, control), (line.cells["production"], cell)]
@@ -355,7 +383,7 @@ def _soak(database: str) -> Soak:
         ),
         run=lambda loops: killed(loops, shape),
         full=10,
-        short=1,
+        short=0,
     )
 
 

@@ -1,5 +1,7 @@
 """The short cut of each soak of the line that `make test` has the time for."""
 
+import math
+
 import pytest
 
 from dev.soak import Soak
@@ -19,4 +21,4 @@ def test_what_runs_beside_a_switch_ends_where_it_began(soak: Soak) -> None:
 def test_a_death_at_any_point_of_the_protocol_leaves_one_whole_closure() -> None:
     (soak, *_) = soak_kills.SOAKS
     figures = soak.run(soak.short)
-    assert figures["deaths"] == len(points()) > 20
+    assert figures["deaths"] == math.ceil(len(points()) / 3) > 6

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, cast
 from dev.reference.markdown import code, page, section, table, words
 from dev.reference.page import Page
 from dev.reference.schemas import fields, name_of
+from seatrial.cell.door.api.actions import action_routes
 from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
 from seatrial.cell.door.api.inner import inner_routes
@@ -18,12 +19,14 @@ from seatrial.cell.door.api.logs import log_routes, metric_routes
 from seatrial.cell.door.api.openai import openai_routes
 from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.receipts import receipt_routes
+from seatrial.cell.door.api.reviews import review_routes
 from seatrial.cell.door.api.runs import run_routes
 from seatrial.cell.door.api.secrets import secret_routes
 from seatrial.cell.door.api.sessions import session_routes
 from seatrial.cell.door.api.status import status_routes
 from seatrial.cell.door.api.tokens import token_routes
 from seatrial.cell.door.domain import ALLOWED_IN_PRODUCTION, CellPermissionMissing
+from seatrial.cell.door.mcp.api import mcp_routes
 from seatrial.contract.documents import Document
 from seatrial.contract.runs.access import CellPermission
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
@@ -117,7 +120,11 @@ def inner() -> list[Endpoint]:
             operation="",
             documents=(),
         )
-        for method, path, app in inner_routes(nothing, nothing, nothing)
+        for method, path, app in (
+            *inner_routes(nothing, nothing, nothing),
+            *action_routes(nothing, nothing, nothing),
+            *mcp_routes(nothing, nothing),
+        )
     ]
 
 
@@ -155,6 +162,7 @@ def _table(admit: Any) -> list[Row]:  # noqa: ANN401 - stands for `Admit`, and f
     )
     return [
         *run_routes(desk),
+        *review_routes(desk, nothing),
         *session_routes(desk),
         *openai_routes(desk, nothing),
         *receipt_routes(nothing, admit),

@@ -35,8 +35,18 @@ MEANINGS: Final[dict[tuple[str, str], str]] = {
     ("control", "token.made"): "A token for control's API was made: its name, what it may do.",
     ("control", "token.revoked"): "A token for control's API was revoked.",
     ("cell", "keyring.taken"): "The cell verified a newer keyring and relies on it.",
+    (
+        "cell",
+        "outcome.cleared",
+    ): "Somebody said that a write whose outcome was unknown did not happen.",
+    ("cell", "outcome.happened"): "Somebody said that it did.",
     ("cell", "payload.read"): "Somebody read the inputs and outputs of a run that is not his.",
     ("cell", "release.revoked"): "A release may never come into force here again.",
+    ("cell", "review.approved"): "Somebody approved a proposed action; the digest of the reason.",
+    ("cell", "review.rejected"): "Somebody rejected one.",
+    ("cell", "run.abandoned"): "Somebody ended a run that waited.",
+    ("cell", "run.restarted"): "Somebody ended a run that waited, and started it anew.",
+    ("cell", "run.resumed"): "Somebody let a run go on that had strayed from its record.",
     ("cell", "secret.removed"): "A secret was removed with all its versions; its name.",
     ("cell", "secret.set"): "A secret was set or rotated: its name and version, never its value.",
     (

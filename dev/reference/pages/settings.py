@@ -4,7 +4,7 @@ import enum
 import json
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -45,7 +45,9 @@ def fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str,
     """Each field below `model` that holds a value, with its dotted name."""
     for name, field in model.model_fields.items():
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        if get_origin(inner) is dict:  # tables that their owner names
+            yield from fields(get_args(inner)[1], (*path, name, "NAME"))
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from fields(inner, (*path, name))
         else:
             yield ".".join((*path, name)), field
@@ -56,13 +58,16 @@ def told(process: type[ProcessSettings]) -> str:
     sections = []
     lines: list[str] = []
     for name, field in process.model_fields.items():
-        inner = field.annotation
+        inner, named = field.annotation, name
+        if get_origin(inner) is dict:  # tables that their owner names
+            inner, named = get_args(inner)[1], f"{name}.NAME"
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             raise TypeError(f"{process.__name__}.{name} is no section")
-        rows = [_row(dotted, value) for dotted, value in fields(inner, (name,))]
+        rows = [_row(dotted, value) for dotted, value in fields(inner, (named,))]
         head = ("field", "type", "default", "meaning", "environment variable")
-        sections.append(section(3, code(f"[{name}]"), _prose(inner), table(head, rows)))
-        lines += _toml(name, inner)
+        sections.append(section(3, code(f"[{named}]"), _prose(inner), table(head, rows)))
+        if named == name:
+            lines += _toml(name, inner)
     whole = section(3, "The file, with every default", block("toml", "\n".join(lines)))
     return section(2, process.__name__, _prose(process), *sections, whole)
 

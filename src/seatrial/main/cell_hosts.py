@@ -96,11 +96,18 @@ class ReleaseHosts:
             IsolationMissing: the rules in force demand isolation, and the process has none.
             SeatrialError: no process can be started.
         """
-        plan = self._plans.get(release) or await self._plan(await self.release(release))
-        async with self._hosts.slot(plan) as slot:
+        async with self._hosts.slot(await self.plan(release)) as slot:
             if slot.isolation is not None and await self._demanded():
                 slot.isolation.demand()
             yield slot
+
+    async def plan(self, digest: Digest) -> HostPlan:
+        """How a release is hosted; its parts are here then.
+
+        Raises:
+            SeatrialError: it is not in this cell, or cannot be fetched.
+        """
+        return self._plans.get(digest) or await self._plan(await self.release(digest))
 
     def flipped(self, now: Current) -> None:
         """Other rules may be in force."""

@@ -10,23 +10,28 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from seatrial.cell.door.api.actions import action_routes
 from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
 from seatrial.cell.door.api.inner import inner_routes
 from seatrial.cell.door.api.logs import log_routes, metric_routes
 from seatrial.cell.door.api.openai import openai_routes
 from seatrial.cell.door.api.receipts import receipt_routes
+from seatrial.cell.door.api.reviews import review_routes
 from seatrial.cell.door.api.runs import run_routes
 from seatrial.cell.door.api.secrets import secret_routes
 from seatrial.cell.door.api.sessions import session_routes
 from seatrial.cell.door.api.status import status_routes
 from seatrial.cell.door.api.tokens import token_routes
+from seatrial.cell.door.mcp.api import mcp_routes
+from seatrial.cell.door.mcp.service import Tools
 from seatrial.cell.door.service.access import Access
 from seatrial.cell.door.service.figures import CellFigures
 from seatrial.cell.door.service.local_runs import LocalRuns
 from seatrial.cell.door.service.prompts import TAG, Prompts, PromptSources
 from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.hosts.domain import Limits as HostLimits
+from seatrial.cell.hosts.service.functions import Functions
 from seatrial.cell.hosts.service.hosts import Hosts
 from seatrial.cell.hosts.service.plans import HostSettings
 from seatrial.cell.journal.domain.retention import Retention
@@ -58,6 +63,11 @@ from seatrial.cell.telemetry.service.counts import RunFigures
 from seatrial.cell.telemetry.service.logs import LogBook, printed
 from seatrial.cell.telemetry.service.receipts import Receipts
 from seatrial.cell.telemetry.service.traces import Collector, Traces
+from seatrial.cell.tools.service.actions import Actions
+from seatrial.cell.tools.service.actions import Surroundings as ActionSurroundings
+from seatrial.cell.tools.service.connectors import Connectors
+from seatrial.cell.tools.service.reviews import Reviews
+from seatrial.cell.tools.service.waits import Waits
 from seatrial.cell.vault.service import Vault, cipher_of
 from seatrial.contract.releases.release import Release
 from seatrial.contract.runs.access import Caller
@@ -69,6 +79,7 @@ from seatrial.kit.http.routes import Routes
 from seatrial.kit.transparency.domain import Entry
 from seatrial.kit.transparency.service import append
 from seatrial.main.cell_hosts import ReleaseHosts
+from seatrial.main.cell_tools import ActionFunctions, Means, bound
 from seatrial.main.probes import Probes
 from seatrial.main.process import (
     Frame,
@@ -126,6 +137,7 @@ class CellRooms:
                 *Probes(self._frame).routes(),
                 *metric_routes(self._figures.families),
                 *run_routes(self._desk),
+                *review_routes(self._desk, self._reviews),
                 *session_routes(self._desk),
                 *openai_routes(self._desk, self._active),
                 *receipt_routes(self._receipts, admit),
@@ -141,7 +153,14 @@ class CellRooms:
     @cached_property
     def inner(self) -> Routes:
         """The app for agents."""
-        return Routes(inner_routes(self._slots, self._models, self._prompts))
+        slots = self._slots
+        return Routes(
+            [
+                *inner_routes(slots, self._models, self._prompts),
+                *action_routes(slots, self._actions, Waits(self._books, self._frame.clock)),
+                *mcp_routes(slots, Tools(self._actions)),
+            ]
+        )
 
     def work(self) -> Iterator[Coroutine[Any, Any, object]]:
         """What goes on beside serving, for the life of the process."""
@@ -153,6 +172,7 @@ class CellRooms:
 
     async def leave(self) -> None:
         """Write what is still in memory; nothing is served any more."""
+        await self._actions.close()
         await self._books.leave()
 
     # --- Who may call, and what is kept ----------------------------------------------------------
@@ -295,6 +315,36 @@ class CellRooms:
                 bounds=CallBounds(steps=self._settings.runs.steps),
             )
         )
+
+    @cached_property
+    def _actions(self) -> Actions:
+        frame, environment = self._frame, self._environment
+        functions = ActionFunctions(Functions(self.hosts, self._releases.plan))
+        means = Means(
+            folder=self._folder,
+            own=self._settings.database.url.get_secret_value(),
+            client=self._client,
+            secrets=self.vault.secret,
+            functions=functions,
+            clock=frame.clock,
+        )
+        return Actions(
+            ActionSurroundings(
+                database=frame.database,
+                books=self._books,
+                journal=self._journal,
+                releases=self._releases.release,
+                connectors=Connectors(
+                    environment, bound(self._settings.connectors, means), functions
+                ),
+                clock=frame.clock,
+                steps=self._settings.runs.steps,
+            )
+        )
+
+    @cached_property
+    def _reviews(self) -> Reviews:
+        return Reviews(self._frame.database, self.runs, self._frame.clock)
 
     # --- The switch ------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import enum
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr
 
@@ -182,6 +182,25 @@ class JournalSection(Section):
     )
 
 
+class ConnectorSection(Section):
+    """What a connector's name in releases stands for in this environment."""
+
+    kind: Literal["sql", "http"] = Field(description="A database, or an HTTP service.")
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="`sqlite:///…` (below the cell's folder where it is relative), "
+        "`postgresql://…`, or `https://…`.",
+    )
+    secret: str = Field(
+        "",
+        description="Name of the secret that is sent to an HTTP service, or that holds the URL of "
+        "a database.",
+    )
+    header: str = Field(
+        "authorization: Bearer", description="The header that carries it, and what stands before."
+    )
+
+
 class TelemetrySection(Section):
     """Where spans go."""
 
@@ -224,6 +243,9 @@ class CellSettings(Settings):
     journal: JournalSection = JournalSection()
     models: ModelsSection = ModelsSection()
     telemetry: TelemetrySection = TelemetrySection()
+    connectors: dict[str, ConnectorSection] = Field(
+        default_factory=dict, description="By the names that releases use."
+    )
 
 
 def kind_of(path: Path | None) -> type[Settings]:

@@ -382,11 +382,14 @@ def test_what_is_about_to_end_and_idle_pools_are_no_leftovers(room: Room) -> Non
 FORKS = """
     import os, subprocess, sys, time
     print(os.getpid())
+    told, tells = os.pipe()
     if os.fork() == 0:
         print(os.getpid(), flush=True)
+        os.write(tells, b"x")
         {child}
         time.sleep(60)
     print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid)
+    os.read(told, 1)
     {parent}
     """
 

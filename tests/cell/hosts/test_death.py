@@ -99,7 +99,7 @@ def test_an_idle_process_that_dies_is_replaced(room: Room) -> None:
                 first = slot.process_id
             assert first is not None
             os.kill(first, signal.SIGKILL)
-            pool = hosts._pools[plan.release]
+            pool = hosts._pools[plan.key]
             await eventually(lambda: [each.process_id != first for each in pool.idle] == [True])
             assert last(await run(hosts, plan)) == Result(output="again")
 

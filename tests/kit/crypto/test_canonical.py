@@ -141,19 +141,19 @@ def node() -> Iterator[Callable[[object], bytes]]:
         yield write
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(_VALUES)
 def test_two_other_writers_of_python_agree_on_every_value(value: Json) -> None:
     assert canonical(value) == rfc8785.dumps(value) == jcs.canonicalize(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(_FLOATS, min_size=50, max_size=200))
 def test_two_other_writers_of_python_agree_on_every_number(numbers: list[float]) -> None:
     assert canonical(numbers) == rfc8785.dumps(numbers) == jcs.canonicalize(numbers)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(value=_VALUES, numbers=st.lists(_FLOATS, max_size=30))
 def test_node_agrees_on_every_value(
     node: Callable[[object], bytes], value: Json, numbers: list[float]
@@ -244,13 +244,13 @@ def test_writing_leaves_the_value_as_it_was(value: Json) -> None:
     assert repr(value) == repr(before)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_VALUES | _FLOATS)
 def test_what_is_written_reads_back_as_an_equal_value(value: Json) -> None:
     assert _typed(parse_canonical(canonical(value))) == _typed(value)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_VALUES, st.data())
 def test_one_changed_byte_gives_another_value_or_is_refused(
     value: Json, data: st.DataObject

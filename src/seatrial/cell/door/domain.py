@@ -212,6 +212,10 @@ class Operation(enum.StrEnum):
     ABANDON = "runs.abandon"
     RESTART = "runs.restart"
     REPLAY = "runs.replay"
+    APPROVE = "reviews.approve"
+    REJECT = "reviews.reject"
+    HAPPENED = "reviews.happened"
+    NOT_HAPPENED = "reviews.not_happened"
     GRANT = "tokens.make"
     REVOKE = "tokens.revoke"
     VAULT_SET = "secrets.set"
@@ -233,6 +237,10 @@ ALLOWED_IN_PRODUCTION: Final = frozenset(
         Operation.ABANDON,
         Operation.RESTART,
         Operation.REPLAY,
+        Operation.APPROVE,
+        Operation.REJECT,
+        Operation.HAPPENED,
+        Operation.NOT_HAPPENED,
         Operation.GRANT,
         Operation.REVOKE,
         Operation.VAULT_SET,

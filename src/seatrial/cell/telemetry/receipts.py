@@ -7,9 +7,12 @@ from typing import Any, Final
 from seatrial.cell.journal.domain.calls import Call, CallKind, CallState, Tokens, Totals
 from seatrial.cell.journal.domain.decisions import Decided
 from seatrial.cell.journal.domain.records import Recorded
+from seatrial.cell.runs.domain.rules import attempt_of
 from seatrial.cell.runs.domain.values import Failure, Judgement, Run, Said, Stretch
+from seatrial.cell.tools.domain.refusals import ArgumentsRefused
 
 FORMAT: Final = 1
+_REVIEW: Final = "review:"
 _FROM_RECORD: Final = frozenset(("answered", "approximated", "attached"))
 
 
@@ -26,6 +29,7 @@ def receipt(  # noqa: PLR0913 - one for each part of it
 ) -> dict[str, Any]:
     """The receipt of `run` as JSON; what is not known yet is null or empty, never left out."""
     retries = [part for stretch in restarts for part in _parts(stretch)]
+    waits = [part for stretch in restarts for part in _waits(stretch)]
     output = None if run.failure is not None else run.output
     return {
         "format": FORMAT,
@@ -48,12 +52,13 @@ def receipt(  # noqa: PLR0913 - one for each part of it
         "ended": run.ended,
         "duration_ms": _milliseconds(run.started, run.ended),
         "input": run.input,
-        "attempts": _attempts(run, retries, calls),
+        "attempts": _attempts(run, retries, waits, calls),
         "calls": [_call(call) for call in calls],
         "journal": [_entry(each, calls, decided) for each in journal],
-        "validation_failures": [],
+        "validation_failures": [_call(call) for call in calls if _is_unfit(call)],
         "retries": retries,
-        "reviews": [],
+        "waits": waits,
+        "reviews": [_review(each) for each in journal if each.name.startswith(_REVIEW)],
         "effect": {"kind": "answer", "output": output} if run.over and not run.failure else None,
         "output": run.output,
         "error": _error(run.failure),
@@ -71,14 +76,21 @@ def receipt(  # noqa: PLR0913 - one for each part of it
 
 
 def _attempts(
-    run: Run, retries: Sequence[dict[str, Any]], calls: Sequence[Call]
+    run: Run,
+    retries: Sequence[dict[str, Any]],
+    waits: Sequence[dict[str, Any]],
+    calls: Sequence[Call],
 ) -> list[dict[str, Any]]:
     """Each attempt with what became of it; how one ended is told by the next one's reason."""
     ended = {retry["before"]: retry for retry in retries}
+    waited = {wait["attempt"]: wait for wait in waits}
     made: list[dict[str, Any]] = []
     for number in range(1, run.attempt + 1):
         retry = ended.get(number)
         last = number == run.attempt
+        if number in waited:
+            made.append(_waited(waited[number], calls))
+            continue
         error = retry["error"] if retry else (_error(run.failure) if last else None)
         made.append(
             {
@@ -90,6 +102,42 @@ def _attempts(
             }
         )
     return made
+
+
+def _waited(wait: dict[str, Any], calls: Sequence[Call]) -> dict[str, Any]:
+    """A segment that ended because the run had to wait."""
+    return {
+        "attempt": wait["attempt"],
+        "state": "waited",
+        "ended": wait["at"],
+        "error": None,
+        "calls": sum(call.key.attempt == wait["attempt"] for call in calls),
+    }
+
+
+def _waits(stretch: Stretch) -> list[dict[str, Any]]:
+    attempt = attempt_of(stretch.first)
+    return [
+        {"attempt": attempt, "at": stretch.at, **part}
+        for part in stretch.parts
+        if isinstance(part, dict) and "reason" in part
+    ]
+
+
+def _is_unfit(call: Call) -> bool:
+    """Whether an agent was told that its arguments do not fit."""
+    error = None if call.result is None else call.result.error
+    return error is not None and error.startswith(f"{ArgumentsRefused.code}:")
+
+
+def _review(asked: Recorded) -> dict[str, Any]:
+    return {
+        "call": asked.row.seq,
+        "action": asked.name.removeprefix(_REVIEW),
+        "state": "answered" if asked.row.settled else "asked",
+        "asked": asked.begun,
+        "answered": asked.settled,
+    }
 
 
 def _parts(stretch: Stretch) -> list[dict[str, Any]]:

@@ -11,6 +11,9 @@ from seatrial.contract.runs.states import RunState
 from seatrial.kit.http.events import Event
 
 RESTARTED: Final = "run_restarted"
+_BROKEN: Final = frozenset((EventKind.RESTARTED, EventKind.WAITING))
+"""What is told from its beginning again afterwards."""
+
 _CUT: Final = (
     "The agent was begun again after a part of its answer had been sent; the new answer may differ."
 )
@@ -26,7 +29,7 @@ async def completion_events(
         if event.kind is EventKind.CHUNK:
             sent = True
             yield _data(shapes.completion_chunk(run, {"content": shapes.text_of(event.data)}))
-        elif event.kind is EventKind.RESTARTED and sent:
+        elif event.kind in _BROKEN and sent:
             yield _data(shapes.error_body(_CUT, status=500, code=RESTARTED))
             return
         elif event.kind is EventKind.ENDED and event.run is not None:
@@ -53,7 +56,7 @@ async def response_events(
     async for event in events:
         if event.kind is EventKind.CHUNK:
             yield script.delta(shapes.text_of(event.data))
-        elif event.kind is EventKind.RESTARTED and script.text:
+        elif event.kind in _BROKEN and script.text:
             yield script.event("error", code=RESTARTED, message=_CUT, param=None)
             return
         elif event.kind is EventKind.ENDED and event.run is not None:

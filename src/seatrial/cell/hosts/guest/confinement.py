@@ -57,6 +57,7 @@ class Cell:
         open_files: descriptors at once.
         file_bytes: the largest file it may write.
         child_processes: whether it may start any.
+        functions: it serves functions of the release, and not its entry.
     """
 
     entry: str
@@ -70,6 +71,7 @@ class Cell:
     open_files: int
     file_bytes: int
     child_processes: bool
+    functions: bool = False
 
 
 def confine(cell: Cell) -> dict[str, Any]:

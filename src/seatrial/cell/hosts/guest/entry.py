@@ -32,7 +32,21 @@ class Entry:
     takes_context: bool
 
 
+Taken = Callable[..., Any]
+"""An object that can be called, as it was found."""
+
+
 def load(entry: str, bundle: str) -> Entry:
+    """Import the file and take the agent out of it.
+
+    Raises:
+        GuestError: `entry_missing`, `entry_broken` or `entry_uncallable`.
+    """
+    found, name = taken(entry, bundle), entry.rpartition(":")[2]
+    return Entry(function=found, kind=_kind(found), takes_context=_takes_context(name, found))
+
+
+def taken(entry: str, bundle: str) -> Taken:
     """Import the file and take the object out of it.
 
     Raises:
@@ -53,7 +67,7 @@ def load(entry: str, bundle: str) -> Entry:
         raise GuestError(
             "entry_uncallable", f"{name!r} in {path!r} is a {type(found).__name__}, no callable"
         )
-    return Entry(function=found, kind=_kind(found), takes_context=_takes_context(name, found))
+    return found  # type: ignore[no-any-return] # it can be called, which is all that is known
 
 
 def put_on_path(bundle: str) -> None:

@@ -34,9 +34,16 @@ class Readiness:
     body: dict[str, Any]
 
 
-def serve(connection: socket.socket, readiness: Readiness, run: Run) -> None:
+def reply(reader: BinaryIO) -> bytes:
+    """What the cell answers to an event of the run in hand."""
+    method, path, body = _request(reader)
+    if (method, path) != ("POST", "/replies"):
+        raise Gone
+    return body
+
+
+def serve(connection: socket.socket, reader: BinaryIO, readiness: Readiness, run: Run) -> None:
     """Answer until the other end closes."""
-    reader = connection.makefile("rb")
     try:
         while True:
             method, path, body = _request(reader)

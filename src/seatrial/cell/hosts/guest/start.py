@@ -6,14 +6,15 @@ import os
 import site
 import socket
 import sys
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from . import confinement
 from .calls import Calls, seed_all
 from .confinement import Cell
 from .entry import load, put_on_path
 from .failures import GuestError
-from .serving import Readiness, detach_children, serve
+from .functions import Functions
+from .serving import Readiness, detach_children, reply, serve
 
 CONTRACT: Final = 1
 _FD: Final = "SEATRIAL_HOST_FD"
@@ -31,14 +32,15 @@ def start(told: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     detach_children(connection)
+    reader = connection.makefile("rb")
     try:
-        calls = _loaded(cell, isolation)
+        calls = _loaded(cell, isolation, reader)
     except GuestError as error:
-        serve(connection, Readiness(status=500, body={"error": error.told()}), _refuse)
+        serve(connection, reader, Readiness(status=500, body={"error": error.told()}), _refuse)
     else:
         kind = calls.kind
         body = {"contract": CONTRACT, "kind": kind, "isolation": isolation}
-        serve(connection, Readiness(status=200, body=body), calls.run)
+        serve(connection, reader, Readiness(status=200, body=body), calls.run)
     os._exit(0)  # not the agent's exit handlers: they could hold the process for ever
 
 
@@ -49,7 +51,7 @@ def _connection() -> socket.socket:
     return socket.socket(fileno=moved)
 
 
-def _loaded(cell: Cell, isolation: dict[str, Any]) -> Calls:
+def _loaded(cell: Cell, isolation: dict[str, Any], reader: BinaryIO) -> Calls | Functions:
     if cell.require_isolation and isolation["level"] != confinement.ISOLATED:
         missing = ", ".join(isolation["missing"])
         raise GuestError("isolation_missing", f"this machine lacks {missing}")
@@ -59,6 +61,8 @@ def _loaded(cell: Cell, isolation: dict[str, Any]) -> Calls:
     site.main()
     put_on_path(cell.bundle)
     seed_all(0)  # names coined on import are the same in every process of a release
+    if cell.functions:
+        return Functions(cell.bundle, lambda: reply(reader))
     return Calls(load(cell.entry, cell.bundle), cell.bundle)
 
 

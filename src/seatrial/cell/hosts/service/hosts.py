@@ -18,7 +18,7 @@ from seatrial.cell.hosts.domain import HostsClosed, Isolation, ReleaseFigures, S
 from seatrial.cell.hosts.service.builds import Builder
 from seatrial.cell.hosts.service.commands import compile_guest
 from seatrial.cell.hosts.service.makings import remove
-from seatrial.cell.hosts.service.plans import HostPlan, HostSettings
+from seatrial.cell.hosts.service.plans import HostPlan, HostSettings, Role
 from seatrial.cell.hosts.service.processes import Warden
 from seatrial.cell.hosts.service.slots import OnLine, Slot, Surroundings
 from seatrial.kit.clock import Clock
@@ -92,7 +92,7 @@ class Hosts:
             on_line=on_line,
             warden=self._warden,
         )
-        self._pools: dict[Digest, _Pool] = {}
+        self._pools: dict[tuple[Digest, Role], _Pool] = {}
         self._slots: dict[str, Slot] = {}
         self._tickets = itertools.count()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -198,6 +198,7 @@ class Hosts:
                 isolation=self._isolation(pool),
             )
             for pool in self._pools.values()
+            if pool.plan.role is Role.AGENT
         )
 
     async def close(self) -> None:
@@ -218,9 +219,9 @@ class Hosts:
         await asyncio.to_thread(remove_if_there, self._scratch / self._owner)
 
     def _pool(self, plan: HostPlan) -> _Pool:
-        pool = self._pools.get(plan.release)
+        pool = self._pools.get(plan.key)
         if pool is None:
-            pool = self._pools[plan.release] = _Pool(plan=plan)
+            pool = self._pools[plan.key] = _Pool(plan=plan)
         return pool
 
     def _taken(self, pool: _Pool) -> Slot | None:
@@ -281,11 +282,11 @@ class Hosts:
     def _has_room(self, pool: _Pool) -> bool:
         if self._closed or pool.size >= self._settings.slots_per_release:
             return False
-        if sum(each.size for each in self._pools.values()) < self._settings.slots:
+        # Roles have bounds of their own: an agent that waits for a function holds a process.
+        like = [each for each in self._pools.values() if each.plan.role is pool.plan.role]
+        if sum(each.size for each in like) < self._settings.slots:
             return True
-        idle = [
-            (slot.idle_since, each, slot) for each in self._pools.values() for slot in each.idle
-        ]
+        idle = [(slot.idle_since, each, slot) for each in like for slot in each.idle]
         if not idle:
             return False
         _, owner, longest = min(idle, key=lambda each: each[0])
@@ -392,7 +393,7 @@ class Hosts:
     def _forget_if_empty(self, pool: _Pool) -> None:
         wanted = pool.kept or pool.warming.locked() or pool.waiting
         if not pool.size and not wanted:
-            self._pools.pop(pool.plan.release, None)
+            self._pools.pop(pool.plan.key, None)
 
     async def _trim(self) -> None:
         """End what has had no work for long, down to what a kept release holds ready."""

@@ -1,11 +1,20 @@
 """What a caller hands in: a release as it is to be hosted, and how a cell hosts."""
 
+import enum
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from seatrial.cell.hosts.domain import Limits
 from seatrial.kit.crypto.digests import Digest
+
+
+class Role(enum.StrEnum):
+    """What a process of a release is for."""
+
+    AGENT = "agent"
+    FUNCTIONS = "functions"
+    """Its functions are called by the cell. It has no way to any model, action or network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,7 @@ class HostPlan:
         wheels: the folder of the wheels that the lock names; None where there are none.
         python: the interpreter's version, such as `3.11`.
         limits: of each process.
+        role: what its processes are for; each has processes of its own.
     """
 
     release: Digest
@@ -35,6 +45,12 @@ class HostPlan:
     wheels: Path | None = None
     python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
     limits: Limits = field(default_factory=Limits)
+    role: Role = Role.AGENT
+
+    @property
+    def key(self) -> tuple[Digest, Role]:
+        """Plans of the same are served by the same processes."""
+        return self.release, self.role
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ from seatrial.cell.hosts.domain import (
 )
 from seatrial.cell.hosts.service.builds import Build
 from seatrial.cell.hosts.service.isolation import isolation_of
-from seatrial.cell.hosts.service.plans import HostPlan, HostSettings
+from seatrial.cell.hosts.service.plans import HostPlan, HostSettings, Role
 from seatrial.cell.hosts.service.processes import (
     GuestProcess,
     Warden,
@@ -146,6 +146,10 @@ class Slot:
         finally:
             late.cancel()
 
+    def reply(self, body: bytes) -> None:
+        """Answer the chunk that came last. For processes that serve functions."""
+        self._guest.wire.reply(body)
+
     async def start(
         self, build: Build, settings: HostSettings, token: Token, around: Surroundings
     ) -> None:
@@ -167,6 +171,8 @@ class Slot:
             )
 
         limits = self.plan.limits
+        functions = self.plan.role is Role.FUNCTIONS
+        door = None if functions else around.door
         self._process = await GuestProcess.start(
             python=build.python,
             cwd=build.bundle,
@@ -175,15 +181,16 @@ class Slot:
                 "bundle": str(build.bundle),
                 "venv": str(build.venv),
                 "scratch": str(self._scratch),
-                "door_port": _port(around.door),
+                "door_port": _port(door),
                 "parent": os.getpid(),
                 "require_isolation": settings.require_isolation,
                 "memory_bytes": limits.memory_bytes,
                 "open_files": limits.open_files,
                 "file_bytes": limits.file_bytes,
                 "child_processes": limits.child_processes,
+                "functions": functions,
             },
-            environment=_environment(self.plan, build, self._scratch, token, around.door)
+            environment=_environment(self.plan, build, self._scratch, token, door)
             | {warden.VARIABLE: self._mark},
             limits=limits,
             emit=emit,

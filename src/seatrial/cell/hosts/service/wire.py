@@ -67,6 +67,10 @@ class Wire(asyncio.Protocol):
         head = b"POST /runs HTTP/1.1\r\nhost: agent\r\ncontent-length: %d\r\n\r\n"
         self._write(head % len(body) + body)
 
+    def reply(self, body: bytes) -> None:
+        """Answer an event of the run in hand."""
+        self._write(b"POST /replies HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
     async def answer(self) -> tuple[int, Any]:
         """Status and JSON of a plain answer.
 

@@ -389,6 +389,11 @@ def restarted_seq(attempt: int) -> int:
     return attempt * SPAN + 1
 
 
+def attempt_of(seq: int) -> int:
+    """The attempt after which an event came that says that the run restarts or waits."""
+    return seq // SPAN
+
+
 def waiting_seq(attempt: int) -> int:
     """Seq of the event that says that the run waits after `attempt`: none restarts too."""
     return restarted_seq(attempt)

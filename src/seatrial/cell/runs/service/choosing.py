@@ -61,7 +61,7 @@ def resume(connection: Connection, run_id: str, choice: Choice, at: datetime) ->
     left = [row.seq for row in answers.unmet(connection, run_id)]
     answers.waive(connection, run_id, left)
     moves.wake(connection, run_id)
-    _note(connection, "run.resumed", run_id, choice, at)
+    _log(connection, "run.resumed", run_id, choice, at)
     return rules.moved(run, RunState.QUEUED, None, run.forgiven)
 
 
@@ -76,7 +76,7 @@ def abandon(
     """
     _waiting(connection, run_id, "abandoned")
     why = RunAbandoned(why=choice.why or "no reason given", writes=_writes(connection, run_id))
-    _note(connection, "run.abandoned", run_id, choice, at)
+    _log(connection, "run.abandoned", run_id, choice, at)
     return endings.cancel(connection, run_id, at, usage, _failure(why))
 
 
@@ -113,7 +113,7 @@ def restart(
     why = RunStartedAnew(
         anew=fresh.id, why=choice.why or "no reason given", writes=_writes(connection, run_id)
     )
-    _note(connection, "run.restarted", run_id, choice, at)
+    _log(connection, "run.restarted", run_id, choice, at)
     return endings.cancel(connection, run_id, at, ports.usage, _failure(why)), anew
 
 
@@ -140,11 +140,29 @@ def replay(
         raise RunStateConflict(run=run_id, state=state, wish="replayed")
     wanted = run.release if release is None else Digest.parse(release)
     limits = fresh.ports.limits(connection, wanted)
-    again = replace(
+    seconds = limits.timeout_seconds or fresh.bounds.timeout
+    again = _following(run, wanted, fresh, caller=caller, seconds=seconds)
+    runs.add(
+        connection,
+        runs.Fresh(
+            run=again,
+            input=orjson.dumps(run.input).decode(),
+            key=None,
+            digest=None,
+            handicap=rules.handicap(again.lane, again.priority),
+            lease=None,
+        ),
+    )
+    return again
+
+
+def _following(run: Run, release: Digest, fresh: Fresh, *, caller: str, seconds: float) -> Run:
+    """A run that makes the calls of `run` again, on the same input."""
+    return replace(
         run,
         id=fresh.id,
-        release=wanted,
-        release_name=run.release_name if wanted == run.release else str(wanted),
+        release=release,
+        release_name=run.release_name if release == run.release else str(release),
         session=None,
         caller=caller,
         state=RunState.QUEUED,
@@ -159,7 +177,7 @@ def replay(
         created=fresh.at,
         started=None,
         ended=None,
-        timeout_seconds=limits.timeout_seconds or fresh.bounds.timeout,
+        timeout_seconds=seconds,
         steps=None,  # nothing goes out
         dead=False,
         judgement=None,
@@ -168,18 +186,6 @@ def replay(
         follows=run.follows if run.mode in {Mode.STRICT, Mode.SCRIPTED} else run.id,
         waits=None,
     )
-    runs.add(
-        connection,
-        runs.Fresh(
-            run=again,
-            input=orjson.dumps(run.input).decode(),
-            key=None,
-            digest=None,
-            handicap=rules.handicap(again.lane, again.priority),
-            lease=None,
-        ),
-    )
-    return again
 
 
 def _waiting(
@@ -207,7 +213,7 @@ def _failure(error: SeatrialError) -> Failure:
     return rules.failure(error.code, error.message)
 
 
-def _note(connection: Connection, kind: str, run: str, choice: Choice, at: datetime) -> None:
+def _log(connection: Connection, kind: str, run: str, choice: Choice, at: datetime) -> None:
     """Keep in the cell's log who chose; the reason is payload, so its digest alone."""
     body = {"why": str(Digest.of(choice.why.encode()))}
     append(connection, Entry(kind=kind, subject=run, actor=choice.by, body=body, at=at))

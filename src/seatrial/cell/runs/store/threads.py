@@ -149,8 +149,9 @@ def kept_events(connection: Connection, run: str, after: int, *, most: int) -> l
 
 
 def restarts(connection: Connection, run: str) -> list[Stretch]:
-    """The stretches of a run that tell why it was begun again."""
-    rows = select(EVENT).where(EVENT.c.run == run, EVENT.c.kind == EventKind.RESTARTED.value)
+    """The stretches of a run that tell why it was begun again, or had to wait."""
+    kinds = (EventKind.RESTARTED.value, EventKind.WAITING.value)
+    rows = select(EVENT).where(EVENT.c.run == run, EVENT.c.kind.in_(kinds))
     return [_stretch(row) for row in connection.execute(rows.order_by(EVENT.c.first))]
 
 

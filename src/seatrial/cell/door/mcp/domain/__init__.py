@@ -1,0 +1,1 @@
+"""What MCP says, as values: messages, versions, tools. Knows no socket and no clock."""

@@ -1,0 +1,1 @@
+"""Actions on their way from an agent to what they are performed on."""

@@ -1,0 +1,499 @@
+"""An action on its way: its arguments, a person's word, the journal, and what performs it.
+
+The order is the same in every environment. What differs is the instance that a connector's name is
+bound to, and nothing else.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from seatrial.cell.hosts.domain import SlotIdentity
+from seatrial.cell.journal.domain.calls import CallKey, CallKind, CallState, Intent, Result
+from seatrial.cell.journal.domain.keys import Call, Dialect, effect_key
+from seatrial.cell.journal.domain.matching import (
+    Answer,
+    AskWhatHappened,
+    Attach,
+    Decision,
+    Diverged,
+    FindMarker,
+    GoLive,
+    NeedsPerson,
+    Park,
+    Redo,
+    Refuse,
+    RetrySameKey,
+    Sink,
+)
+from seatrial.cell.journal.domain.records import Body, CallGivenUp
+from seatrial.cell.journal.domain.rows import Effect as RowEffect
+from seatrial.cell.journal.domain.rows import Kind, Row, RowState
+from seatrial.cell.journal.service import reading
+from seatrial.cell.journal.service.books import Books
+from seatrial.cell.journal.service.metering import Journal, Ledger
+from seatrial.cell.journal.service.passages import Passage
+from seatrial.cell.journal.service.recall import Attempt
+from seatrial.cell.llms.domain import CallWithoutRun, refuse_spent
+from seatrial.cell.runs.domain.rules import seed
+from seatrial.cell.tools.domain.refusals import (
+    ActionFailed,
+    ActionRejected,
+    ActionUnknown,
+    ActionUnreachable,
+    ActionUnrecorded,
+    ArgumentsRefused,
+    OutcomeUnknown,
+    WaitNeedsHost,
+)
+from seatrial.cell.tools.domain.schemas import refuse_large, refuse_unfit
+from seatrial.cell.tools.domain.values import (
+    Performing,
+    Shown,
+    Told,
+)
+from seatrial.cell.tools.service.connectors import Connectors
+from seatrial.cell.tools.service.ports import Connector, Releases
+from seatrial.contract.releases.actions import Effect, InProcess, Review, Tool
+from seatrial.contract.releases.release import Release
+from seatrial.kit.clock import Clock
+from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.database.connection import Connection
+from seatrial.kit.database.database import Database
+from seatrial.kit.errors import SeatrialError
+
+_LOG: Final = logging.getLogger(__name__)
+REVIEW: Final = "review:"
+LOCAL: Final = "local"
+"""The slot of a run on its author's machine."""
+
+_SUNK: Final = Told(ok=True, value=None)
+_WHY: Final = {"unrecorded": "is not recorded", "unfinished": "is recorded without a result"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What actions stand on.
+
+    Attributes:
+        database: the cell's.
+        books: where each is recorded.
+        journal: where each try is counted.
+        releases: see there.
+        connectors: of this environment.
+        clock: for times.
+        steps: calls of a run whose release sets no limit; None for no bound.
+    """
+
+    database: Database
+    books: Books
+    journal: Journal
+    releases: Releases
+    connectors: Connectors
+    clock: Clock
+    steps: int | None = None
+
+
+class Called:
+    """A call that has come to its end, and somebody who waits for it.
+
+    Attributes:
+        told: what the agent is told.
+    """
+
+    def __init__(self, told: Told, passage: Passage | None = None) -> None:
+        self.told: Final = told
+        self._passage = passage
+
+    def delivered(self) -> None:
+        """The caller has it."""
+        if self._passage is not None:
+            self._passage.delivered()
+
+    def lost(self) -> None:
+        """The caller is gone: the same call again is its repetition."""
+        if self._passage is not None:
+            self._passage.lost()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking:
+    """One call as it came."""
+
+    caller: SlotIdentity
+    run: str
+    release: Release
+    tool: Tool
+    call: Call
+    arguments: dict[str, Any]
+    attempt: Attempt
+    ledger: Ledger
+    arrived: float
+
+
+class Actions:
+    """The actions of whatever runs in a slot. Belongs to one event loop."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def listed(self, caller: SlotIdentity) -> tuple[Shown, ...]:
+        """What may be called: all but what the agent runs by itself, by name."""
+        if caller.run is None:
+            raise CallWithoutRun
+        release = await self._around.releases(caller.release)
+        return tuple(
+            Shown(
+                name=name,
+                description=tool.description,
+                input_schema=tool.input_schema,
+                effect=tool.effect,
+            )
+            for name, tool in sorted(release.tools.items())
+            if not isinstance(tool.perform, InProcess)
+        )
+
+    async def call(
+        self, caller: SlotIdentity, name: str, arguments: dict[str, Any], *, retry: bool = False
+    ) -> Called:
+        """Perform an action, or answer it from the record; returns when there is an answer.
+
+        A caller who is cancelled cuts nothing off: what has begun is performed and recorded, and
+        the same call again is taken for its repetition.
+
+        Args:
+            caller: who calls.
+            name: of the action.
+            arguments: of it.
+            retry: the client says that it sends this again.
+
+        Raises:
+            SeatrialError: it was not performed, and the agent cannot do better: no run, a stale
+                attempt, a limit that is reached, a connector that is not bound.
+        """
+        asking = await self._asked(caller, name, arguments)
+        if isinstance(asking, Called):
+            return asking
+        work = asyncio.ensure_future(self._answered(asking, retry=retry))
+        self._under_way.add(work)
+        work.add_done_callback(self._under_way.discard)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_lose)
+            raise
+
+    async def close(self) -> None:
+        """Wait for what is under way, then let the connectors go."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=10)
+        await self._around.connectors.close()
+
+    async def _asked(
+        self, caller: SlotIdentity, name: str, arguments: dict[str, Any]
+    ) -> "_Asking | Called":
+        """The call, if it may be made; or what the agent is told of arguments that do not fit."""
+        around, arrived = self._around, self._around.clock.steady()
+        if caller.run is None or caller.attempt is None:
+            raise CallWithoutRun
+        release = await around.releases(caller.release)
+        tool = release.tools.get(name)
+        if tool is None:
+            known = ", ".join(sorted(release.tools)) or "none"
+            raise ActionUnknown(action=name, known=known)
+        around.connectors.refuse_unfit(name, tool)
+        body = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
+        attempt = await around.books.of(caller.run, caller.attempt)
+        asking = _Asking(
+            caller=caller,
+            run=caller.run,
+            release=release,
+            tool=tool,
+            call=_call(Kind.ACTION, f"POST /v1/actions/{name}", name, body),
+            arguments=arguments,
+            attempt=attempt,
+            ledger=await around.journal.ledger(caller.run, caller.attempt),
+            arrived=arrived,
+        )
+        try:
+            refuse_large(name, body)
+            refuse_unfit(name, tool.input_schema, arguments)
+        except ArgumentsRefused as error:
+            await self._write_refusal(asking, error)
+            return Called(Told.failed(error))
+        return asking
+
+    async def _answered(self, asking: _Asking, *, retry: bool) -> Called:
+        if asking.tool.review is Review.ALWAYS:
+            rejected = await self._reviewed(asking)
+            if rejected is not None:
+                return Called(rejected)
+        while True:
+            passage = await asking.attempt.arrive(
+                asking.call, RowEffect(asking.tool.effect), retry=retry
+            )
+            try:
+                told = await self._decided(asking, passage)
+            except BaseException:
+                passage.lost()
+                raise
+            if told is not None:
+                return Called(told, passage)
+            passage.lost()
+
+    async def _reviewed(self, asking: _Asking) -> Told | None:
+        """Ask a person, for whose answer the run waits without its process; None for yes."""
+        name = asking.call.name
+        if asking.caller.slot == LOCAL:
+            raise WaitNeedsHost(what=f"the review of {name!r}")
+        body = orjson.dumps({"action": name, "arguments": asking.arguments}, option=_SORTED)
+        call = _call(Kind.WAIT, "review", f"{REVIEW}{name}", body)
+        answer = orjson.loads((await waited(asking.attempt, call)).content)
+        if answer.get("approved") is True:
+            return None
+        reason = answer.get("reason") or "no reason given"
+        return Told.failed(ActionRejected(action=name, reason=reason))
+
+    async def _decided(self, asking: _Asking, passage: Passage) -> Told | None:
+        """What the rule's decision comes to; None if the call must arrive again."""
+        decision: Decision = passage.decision
+        match decision:
+            case Answer() | Attach():
+                try:
+                    return Told.read(await passage.answer())
+                except CallGivenUp:
+                    return None
+            case GoLive(row=row) | Redo(row=row) | RetrySameKey(row=row) | FindMarker(row=row):
+                return await self._performed(asking, passage, row)
+            case AskWhatHappened(row=row):
+                return await self._performed(asking, passage, row, asks=True)
+            case Sink():
+                await passage.begin(None)
+                await passage.settle(RowState.DONE, _SUNK.body())
+                return _SUNK
+            case Refuse(reason=reason):
+                why = _WHY.get(str(reason), str(reason))
+                raise ActionUnrecorded(action=asking.call.name, why=why)
+            case NeedsPerson() | Park() | Diverged():
+                asking.attempt.halt(decision)
+        return await asking.attempt.hold()
+
+    async def _performed(
+        self, asking: _Asking, passage: Passage, row: Row, *, asks: bool = False
+    ) -> Told:
+        try:
+            connector = await self._around.connectors.of(asking.tool)
+        except SeatrialError as error:
+            passage.refuse(error.code)
+            raise
+        performing = self._performing(asking, row)
+        try:
+            told = await self._looked_up(asking, row, connector, performing) if asks else None
+        except OutcomeUnknown:
+            await self._given_up(asking, passage, row)
+        if told is not None:
+            await passage.begin(None)
+            await passage.settle(RowState.DONE, told.body())
+            return told
+        try:
+            refuse_spent(self._limits(asking), asking.ledger.totals.calls, 0.0)
+        except SeatrialError as error:
+            passage.refuse(error.code)
+            await self._write_refusal(asking, error)
+            raise
+        key, intent = self._try(asking, row)
+        await passage.begin((key, intent))
+        try:
+            told = await self._outcome(asking, passage.decision, connector, performing)
+        except OutcomeUnknown as error:
+            result = self._result(asking, CallState.FAILED, None, error)
+            asking.ledger.book(result)
+            await self._around.journal.end(key, result)
+            await self._given_up(asking, passage, row)
+        state = RowState.DONE if told.ok else RowState.FAILED
+        body = told.body()
+        result = self._result(asking, CallState(state.value), body, None if told.ok else told)
+        asking.ledger.book(result)
+        await passage.settle(state, body, (key, result))
+        return told
+
+    async def _given_up(self, asking: _Asking, passage: Passage, row: Row) -> NoReturn:
+        """A person must say what became of it: the segment ends."""
+        await passage.unknown()
+        asking.attempt.halt(NeedsPerson(row=row, asked=True))
+        await asking.attempt.hold()
+
+    async def _outcome(
+        self, asking: _Asking, decision: Decision, connector: Connector, performing: Performing
+    ) -> Told:
+        told = await self._tried(asking, connector, performing)
+        if told.code == ActionUnreachable.code and _is_repeated(decision):
+            raise OutcomeUnknown(action=asking.call.name, reason="it cannot be asked now")
+        return told
+
+    async def _tried(self, asking: _Asking, connector: Connector, performing: Performing) -> Told:
+        """Perform it; whatever is raised but `OutcomeUnknown` has had no effect."""
+        name, effect = asking.call.name, asking.tool.effect
+        seconds = asking.tool.timeout_seconds + 1  # what performs it keeps the time by itself
+        try:
+            async with asyncio.timeout(seconds):
+                return await connector.perform(performing)
+        except OutcomeUnknown:
+            told = None
+            if effect is Effect.RECONCILABLE:
+                told = await _asked_after(connector, performing)
+            if told is None:  # of one that is not there yet nobody can tell whether it comes
+                raise
+            return told
+        except (ActionFailed, ActionUnreachable) as error:
+            return Told.failed(error)
+        except TimeoutError:
+            reason = f"it took longer than {asking.tool.timeout_seconds:g} s"
+        except SeatrialError as error:
+            kind = ActionUnreachable if error.status >= 500 else ActionFailed
+            return Told.failed(kind(action=name, reason=error.message.rstrip(".")))
+        except Exception as error:  # noqa: BLE001 - a defect must not look like no effect
+            _LOG.exception("the connector of %s has a defect", name)
+            reason = f"its connector failed with {type(error).__name__}"
+        if effect is Effect.READ:
+            return Told.failed(ActionUnreachable(action=name, reason=reason))
+        raise OutcomeUnknown(action=name, reason=reason)
+
+    async def _looked_up(
+        self, asking: _Asking, row: Row, connector: Connector, performing: Performing
+    ) -> Told | None:
+        """What became of a write that was cut; asked when the attempt that began it is over."""
+
+        def begun(connection: Connection) -> float:
+            found = [it for it in reading.recorded(connection, asking.run) if it.row.seq == row.seq]
+            at = found[0].begun if found else None
+            now = self._around.clock.now()
+            return 0.0 if at is None else (now - at).total_seconds()
+
+        past = await self._around.database.read(begun)
+        await self._around.clock.sleep(max(0.0, asking.tool.timeout_seconds - past))
+        return await _asked_after(connector, performing)
+
+    def _performing(self, asking: _Asking, row: Row) -> Performing:
+        run, name = asking.run, asking.call.name
+        return Performing(
+            action=name,
+            tool=asking.tool,
+            arguments=asking.arguments,
+            key=effect_key(run, name, row.key, row.occurrence),
+            run=run,
+            release=asking.release.name,
+            seed=seed(run) ^ row.seq,
+        )
+
+    def _limits(self, asking: _Asking) -> Any:  # noqa: ANN401 - Limits
+        limits = asking.release.limits
+        if limits.steps is not None:
+            return limits
+        return limits.model_copy(update={"steps": self._around.steps})
+
+    def _try(self, asking: _Asking, row: Row) -> tuple[CallKey, Intent]:
+        return asking.ledger.next(CallKind.TOOL), replace(self._intent(asking), row=row.seq)
+
+    def _intent(self, asking: _Asking) -> Intent:
+        body = asking.call.body
+        return Intent(
+            kind=CallKind.TOOL,
+            name=asking.call.name,
+            provider=asking.tool.connector,
+            route=asking.call.route.partition(" ")[2],
+            started=self._around.clock.now(),
+            request_digest=str(Digest.of(body)),
+            request_bytes=len(body),
+        )
+
+    def _result(
+        self,
+        asking: _Asking,
+        state: CallState,
+        body: Body | None,
+        error: SeatrialError | Told | None,
+    ) -> Result:
+        clock = self._around.clock
+        said = None
+        if isinstance(error, Told):
+            said = f"{error.code}: {error.error}"
+        elif error is not None:
+            said = f"{error.code}: {error.message}"
+        return Result(
+            state=state,
+            ended=clock.now(),
+            latency_ms=(clock.steady() - asking.arrived) * 1000,
+            response_bytes=0 if body is None else len(body.content),
+            error=said,
+        )
+
+    async def _write_refusal(self, asking: _Asking, error: SeatrialError) -> None:
+        key = asking.ledger.refuse()
+        if key is not None:
+            result = self._result(asking, CallState.REFUSED, None, error)
+            await self._around.journal.whole(key, self._intent(asking), result)
+
+
+_SORTED: Final = orjson.OPT_SORT_KEYS
+
+
+async def waited(attempt: Attempt, call: Call) -> Body:
+    """Put a question and return its answer; the segment ends where that is not there yet.
+
+    Raises:
+        AttemptStale: the segment has ended.
+        ActionUnrecorded: in a mode in which nothing goes out, and the question is not recorded.
+    """
+    while True:
+        with await attempt.arrive(call, RowEffect.READ) as passage:
+            match passage.decision:
+                case Answer() | Attach():
+                    try:
+                        body = await passage.answer()
+                    except CallGivenUp:
+                        continue
+                    passage.delivered()
+                    return body
+                case Refuse(reason=reason):
+                    raise ActionUnrecorded(action=call.name, why=_WHY.get(str(reason), str(reason)))
+                case GoLive(row=row) | Sink(row=row):
+                    await passage.begin(None)
+                    attempt.halt(Park(row=row))
+                case NeedsPerson() | Park() | Diverged() as halting:
+                    attempt.halt(halting)
+            await attempt.hold()
+
+
+async def _asked_after(connector: Connector, performing: Performing) -> Told | None:
+    try:
+        return await connector.lookup(performing)
+    except OutcomeUnknown:
+        raise
+    except SeatrialError as error:
+        reason = error.message.rstrip(".")
+        raise OutcomeUnknown(action=performing.action, reason=reason) from error
+
+
+def _is_repeated(decision: Decision) -> bool:
+    """Whether an earlier attempt may have performed the very call.
+
+    Then nothing but an answer to the same key tells what became of it: that nobody answers now
+    says nothing of what happened before.
+    """
+    if isinstance(decision, RetrySameKey):  # what a person has cleared has not happened
+        return decision.row.effect in {RowEffect.IDEMPOTENT, RowEffect.TRANSACTIONAL}
+    return isinstance(decision, FindMarker)
+
+
+def _call(kind: Kind, route: str, name: str, body: bytes) -> Call:
+    return Call(kind=kind, dialect=Dialect.ACTION, route=route, name=name, body=body)
+
+
+def _lose(work: "asyncio.Future[Called]") -> None:
+    if not work.cancelled() and work.exception() is None:
+        work.result().lost()

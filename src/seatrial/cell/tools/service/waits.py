@@ -1,0 +1,69 @@
+"""A run that waits for a time or for something outside."""
+
+from typing import Any, Final
+
+import orjson
+
+from seatrial.cell.hosts.domain import SlotIdentity
+from seatrial.cell.journal.domain.keys import Call, Dialect
+from seatrial.cell.journal.domain.rows import Kind
+from seatrial.cell.journal.service.books import Books
+from seatrial.cell.llms.domain import CallWithoutRun
+from seatrial.cell.runs.domain import rules
+from seatrial.cell.runs.domain.refusals import WaitMalformed
+from seatrial.cell.tools.domain.refusals import WaitNeedsHost
+from seatrial.cell.tools.service.actions import LOCAL, waited
+from seatrial.kit.clock import Clock
+
+_TIMER: Final = "timer"
+_EVENT: Final = "event"
+
+
+class Waits:
+    """The waits of whatever runs in a slot."""
+
+    def __init__(self, books: Books, clock: Clock) -> None:
+        self._books = books
+        self._clock = clock
+
+    async def wait(self, caller: SlotIdentity, asked: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Wait, without a process where that takes longer than a moment.
+
+        Args:
+            caller: who waits.
+            asked: one of `seconds`, `until` (ISO 8601 with an offset) and `event`, a name.
+
+        Returns:
+            What the event brought; of a timer, when it went off.
+
+        Raises:
+            WaitMalformed: it is asked for nothing that can be waited for.
+            WaitNeedsHost: the run is on its author's machine.
+            AttemptStale: the segment has ended; nobody is there to be told.
+        """
+        if caller.run is None or caller.attempt is None:
+            raise CallWithoutRun
+        name = self._named(asked)
+        if caller.slot == LOCAL:
+            raise WaitNeedsHost(what="a timer" if name == _TIMER else f"the {name}")
+        attempt = await self._books.of(caller.run, caller.attempt)
+        call = Call(
+            kind=Kind.WAIT,
+            dialect=Dialect.ACTION,
+            route="wait",
+            name=name,
+            body=orjson.dumps(asked, option=orjson.OPT_SORT_KEYS),
+        )
+        return orjson.loads((await waited(attempt, call)).content)
+
+    def _named(self, asked: dict[str, Any]) -> str:
+        if len(asked) != 1:
+            raise WaitMalformed(reason="it has one of `seconds`, `until` and `event`")
+        if _EVENT in asked:
+            event = asked[_EVENT]
+            if not isinstance(event, str):
+                raise WaitMalformed(reason="`event` is no name")
+            rules.refuse_event_name(event)
+            return f"{_EVENT}:{event}"
+        rules.rings(asked, self._clock.now())
+        return _TIMER
