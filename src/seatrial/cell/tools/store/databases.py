@@ -178,6 +178,8 @@ def _stored(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 def _told(value: Any) -> Any:  # noqa: ANN401 - any value of a driver
     """A database's value as JSON: exact numbers and times as text, bytes as base64."""
+    if value is None or isinstance(value, str | float):
+        return value
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
@@ -186,4 +188,4 @@ def _told(value: Any) -> Any:  # noqa: ANN401 - any value of a driver
         orjson.dumps(value)
     except TypeError:  # exact numbers, UUIDs, ranges, integers beyond 64 bits
         return str(value)
-    return value if not isinstance(value, UUID) else str(value)
+    return str(value) if isinstance(value, UUID) else value
