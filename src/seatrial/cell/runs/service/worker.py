@@ -305,10 +305,15 @@ class Worker:
 
     async def _adopt(self) -> None:
         bench, at = self._bench, self._bench.clock.now()
-        while await self._settle(
-            lambda connection: endings.adopt(connection, self.name, at, bench.ports.usage)
-        ):
-            pass
+        while True:
+            while await self._settle(
+                lambda connection: endings.adopt(connection, self.name, at, bench.ports.usage)
+            ):
+                pass
+            # One whose row is locked at this moment is passed over; it is there a moment later.
+            if not await bench.database.read(lambda it: moves.any_orphan(it, self.name)):
+                return
+            await bench.clock.sleep(bench.bounds.poll)
 
     async def _settle(self, use_case: Callable[[Connection], list[Run]]) -> int:
         changed = await self._bench.database.write(use_case, isolation=Isolation.READ_COMMITTED)

@@ -289,6 +289,12 @@ def orphans(connection: Connection, worker: str, *, most: int) -> list[Run]:
     return [read(row) for row in connection.execute(unclaimed(rows))]
 
 
+def any_orphan(connection: Connection, worker: str) -> bool:
+    """Whether `orphans` would find one that nobody has locked; for those who only look."""
+    rows = select(RUN.c.id).where(RUNNING, RUN.c.worker != worker, RUN.c.local.is_(False)).limit(1)
+    return connection.execute(rows).first() is not None
+
+
 def locked(connection: Connection, run: str) -> Run | None:
     """The run, which nobody else changes until this transaction has ended."""
     row = connection.execute(_LOCKED, {"id": run}).first()
