@@ -159,7 +159,7 @@ class RunsSection(Section):
         100, description="Model and tool calls of one run, where its release sets no limit."
     )
     lease_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
-        15.0, description="Another process takes a run over when its worker is silent so long."
+        6.0, description="Another process takes a run over when its worker is silent so long."
     )
     input_limit: Annotated[int, Field(gt=0)] = Field(
         1_048_576, description="The largest input of a run, in bytes."

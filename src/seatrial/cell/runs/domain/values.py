@@ -410,7 +410,7 @@ class Bounds:
     concurrency: int = 64
     per_agent: int = 48
     queued: int = 10_000
-    lease: float = 15.0
+    lease: float = 6.0
     poll: float = 0.25
     timeout: float = 600.0
     longest_timeout: float = 86_400.0

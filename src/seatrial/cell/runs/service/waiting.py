@@ -54,6 +54,15 @@ def wake(connection: Connection, run: str) -> bool:
     return moves.wake(connection, run)
 
 
+def goes_on(connection: Connection, run: str) -> bool:
+    """Whether a run has not ended, and does not before this transaction has.
+
+    Whoever answers what it asked looks first: an answer that nobody will hear is refused.
+    """
+    found = moves.locked(connection, run)
+    return found is not None and not found.over
+
+
 def fenced(connection: Connection, run: str, attempt: int) -> bool:
     """Whether `attempt` is the one in hand, and stays so until this transaction has ended.
 
