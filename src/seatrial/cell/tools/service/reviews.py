@@ -10,7 +10,7 @@ from seatrial.cell.journal.domain.rows import RowState
 from seatrial.cell.journal.service import answers
 from seatrial.cell.runs.domain.values import Filter, Run
 from seatrial.cell.runs.service.runs import Runs
-from seatrial.cell.runs.service.waiting import wake
+from seatrial.cell.runs.service.waiting import goes_on, wake
 from seatrial.cell.tools.domain.refusals import ReviewSettled, ReviewUnfit
 from seatrial.cell.tools.domain.values import Told
 from seatrial.contract.runs.states import RunState, WaitReason
@@ -120,7 +120,9 @@ class Reviews:
         at, (kind, wish, outcome) = self._clock.now(), how
 
         def use_case(connection: Connection) -> bool:
-            asked = answers.asked(connection, run_id, seq)
+            asked = None
+            if goes_on(connection, run_id):
+                asked = answers.asked(connection, run_id, seq)
             if asked is None:
                 raise ReviewSettled(run=run_id, seq=seq)
             if asked.unknown is not outcome or not (
