@@ -141,7 +141,7 @@ async def test_an_unbound_connector_names_the_table_to_add(
     async with cell(database, shop, _each) as here:
         run = await here.ended(await here.started([("lost", {"what": "x"})]))
         assert run.failure is not None
-        assert "'nowhere', which staging does not bind" in run.failure.message
+        assert "staging's cell has no `[connectors.nowhere]`" in run.failure.message
 
 
 @ON_SQLITE

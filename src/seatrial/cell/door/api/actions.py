@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from seatrial.cell.door.service.slots import Slots
+from seatrial.cell.llms.service.listening import while_listening
 from seatrial.cell.tools.domain.refusals import ArgumentsMalformed
 from seatrial.cell.tools.domain.values import DEEPEST, LARGEST_ARGUMENTS
 from seatrial.cell.tools.service.actions import Actions
@@ -40,9 +41,11 @@ def action_routes(slots: Slots, actions: Actions, waits: Waits) -> list[tuple[st
         arguments = await _object(scope, receive)
         retry = header(scope, _RETRY) is not None
         with bound(run=caller.slot.run, agent=caller.slot.agent):
-            called = await actions.call(
-                caller.slot, path_values(scope)["name"], arguments, retry=retry
-            )
+            # Whoever is gone has not got the answer: the same call again is its repetition.
+            async with while_listening(receive):
+                called = await actions.call(
+                    caller.slot, path_values(scope)["name"], arguments, retry=retry
+                )
             try:
                 await answer_json(send, called.told.document())
             except BaseException:
@@ -55,7 +58,8 @@ def action_routes(slots: Slots, actions: Actions, waits: Waits) -> list[tuple[st
         caller = await slots.caller(scope)
         asked = await _object(scope, receive)
         with bound(run=caller.slot.run, agent=caller.slot.agent):
-            value = await waits.wait(caller.slot, asked)
+            async with while_listening(receive):
+                value = await waits.wait(caller.slot, asked)
         await answer_json(send, {"value": value})
 
     return [

@@ -20,7 +20,7 @@ class ActionUnperformed(Conflict):
 
 
 class ConnectorUnbound(Conflict):
-    """{action!r} needs the connector {connector!r}, which {environment} does not bind."""
+    """{action!r} needs a connector; {environment}'s cell has no `[connectors.{connector}]`."""
 
     code = "connector_unbound"
     cause = "A release names a connector; each environment binds the name to one of its own."
