@@ -141,7 +141,9 @@ class _Endpoint:
         except BaseException:
             work.add_done_callback(_lost)
             raise
-        if (call := work.result().call) is not None:
+        if not work.done():  # the stream ended because its listener has gone
+            work.add_done_callback(_lost)
+        elif (call := work.result().call) is not None:
             call.delivered()
 
     async def _is_quick(self, post: _Post, work: asyncio.Task[Answer]) -> bool:

@@ -1,9 +1,9 @@
 """What this server answers, whoever carries the message. It keeps nothing between two of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from seatrial.cell.door.mcp.domain import tools, versions
 from seatrial.cell.door.mcp.domain.messages import (
@@ -12,52 +12,15 @@ from seatrial.cell.door.mcp.domain.messages import (
     Asked,
     RpcError,
 )
-from seatrial.cell.door.mcp.domain.tools import Shown, Told
 from seatrial.cell.door.mcp.domain.versions import Era
 from seatrial.cell.door.service.slots import Insider
-from seatrial.cell.hosts.domain import SlotIdentity
+from seatrial.cell.tools.service.actions import Actions, Called
 
 CALL: Final = "tools/call"
 _FRESH_MS: Final = 3_600_000
 """How long a client may keep a list: a process has one release, and a release never changes."""
 _CAPABILITIES: Final = {"tools": {"listChanged": False}}
 _SERVER: Final = {"name": "seatrial", "title": "Seatrial", "version": version("seatrial")}
-
-
-class Called(Protocol):
-    """A call that has come to its end, and somebody who waits for it."""
-
-    @property
-    def told(self) -> Told:
-        """What the agent is told."""
-        ...
-
-    def delivered(self) -> None:
-        """The caller has it."""
-        ...
-
-    def lost(self) -> None:
-        """The caller is gone: the same call again is its repetition."""
-        ...
-
-
-class Actions(Protocol):
-    """The actions of whatever runs in a slot."""
-
-    async def listed(self, caller: SlotIdentity) -> Sequence[Shown]:
-        """What may be called."""
-        ...
-
-    async def call(
-        self, caller: SlotIdentity, name: str, arguments: dict[str, Any], *, retry: bool = False
-    ) -> Called:
-        """Perform it, or answer it from the record; returns when there is an answer.
-
-        Raises:
-            SeatrialError: it was not performed, and the agent cannot do better: no run, a stale
-                attempt, an action without a connector.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,65 +3,18 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
 from seatrial.cell.door.mcp.domain.messages import INVALID_PARAMS, Asked, RpcError
+from seatrial.cell.tools.domain.values import Shown, Told
 from seatrial.contract.releases.actions import Effect
 
 PAGE: Final = 100
 """Tools on a page."""
 _MARK: Final = "after:"
 _HEADERS: Final = "x-mcp-header"
-
-
-class Shown(Protocol):
-    """An action as an agent may see it."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the release."""
-        ...
-
-    @property
-    def description(self) -> str:
-        """For the model."""
-        ...
-
-    @property
-    def input_schema(self) -> Mapping[str, Any]:
-        """JSON Schema of its arguments."""
-        ...
-
-    @property
-    def effect(self) -> Effect:
-        """Its class."""
-        ...
-
-
-class Told(Protocol):
-    """What an agent is told of a call."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether `value` is a result; else `error` says why there is none."""
-        ...
-
-    @property
-    def value(self) -> Any:  # noqa: ANN401 - any JSON value
-        """The result."""
-        ...
-
-    @property
-    def error(self) -> str | None:
-        """A sentence."""
-        ...
-
-    @property
-    def code(self) -> str | None:
-        """Its stable name."""
-        ...
 
 
 def tool(action: Shown) -> dict[str, Any]:

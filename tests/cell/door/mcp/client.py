@@ -1,0 +1,40 @@
+"""What an unmodified MCP client meets: run by the client's own interpreter, told by variables."""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import httpx2
+from mcp import Client  # type: ignore[import-not-found] # the peer's
+from mcp.client.streamable_http import (  # type: ignore[import-not-found] # likewise
+    streamable_http_client,
+)
+
+
+async def told(mode: Any) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {os.environ['SEATRIAL_TOKEN']}"}
+    async with httpx2.AsyncClient(headers=headers) as http:
+        transport = streamable_http_client(os.environ["SEATRIAL_MCP_URL"], http_client=http)
+        async with Client(transport, mode=mode) as client:
+            listed = await client.list_tools()
+            found = await client.call_tool("find", {"order": "W1"})
+            failed = await client.call_tool("find", {"order": "W9"})
+            several = await asyncio.gather(
+                *(client.call_tool("find", {"order": f"W{number}"}) for number in range(10, 18))
+            )
+            return {
+                "version": client.protocol_version,
+                "tools": [each.name for each in listed.tools],
+                "reads": [each.annotations.read_only_hint for each in listed.tools],
+                "found": found.structured_content,
+                "failed": [failed.is_error, failed.content[0].text],
+                "several": sorted(each.structured_content["order"] for each in several),
+            }
+
+
+async def main() -> None:
+    print(json.dumps([await told("auto"), await told("legacy")]))  # noqa: T201 - read by the test
+
+
+asyncio.run(main())
