@@ -154,9 +154,7 @@ def test_nothing_of_the_parent_is_in_the_environment(
     found = room.output("import os\ndef run(input): return dict(os.environ)")
     token = found.pop("SEATRIAL_TOKEN")
     assert Token(token).environment == "staging"
-    assert {
-        found.pop(name) for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY")
-    } == {token}
+    assert {found.pop(name) for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")} == {token}
     assert found.pop("HOME") == found.pop("TMPDIR")
     assert found.pop("SEATRIAL_SLOT").count("/") == 1
     assert found.pop("PATH").startswith(found.pop("VIRTUAL_ENV"))
@@ -171,7 +169,6 @@ def test_nothing_of_the_parent_is_in_the_environment(
         "SEATRIAL_AGENT": "support",
         "OPENAI_BASE_URL": f"{DOOR}/v1",
         "ANTHROPIC_BASE_URL": DOOR,
-        "GOOGLE_GEMINI_BASE_URL": DOOR,
         "SEATRIAL_URL": DOOR,
         "SEATRIAL_MCP_URL": f"{DOOR}/mcp",
     }

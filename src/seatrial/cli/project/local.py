@@ -186,8 +186,6 @@ def door(url: str, token: str) -> dict[str, str]:
         "OPENAI_API_KEY": token,
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": token,
-        "GOOGLE_GEMINI_BASE_URL": url,
-        "GOOGLE_API_KEY": token,
         "SEATRIAL_URL": url,
         "SEATRIAL_TOKEN": token,
         "SEATRIAL_MCP_URL": f"{url}/mcp",

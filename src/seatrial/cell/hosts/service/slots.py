@@ -312,8 +312,6 @@ def _environment(
         "OPENAI_API_KEY": key,
         "ANTHROPIC_BASE_URL": door,
         "ANTHROPIC_API_KEY": key,
-        "GOOGLE_GEMINI_BASE_URL": door,
-        "GOOGLE_API_KEY": key,
         "SEATRIAL_URL": door,
         "SEATRIAL_TOKEN": key,
         "SEATRIAL_MCP_URL": f"{door}/mcp",
