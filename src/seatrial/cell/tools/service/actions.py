@@ -173,7 +173,7 @@ class Actions:
 
         Raises:
             SeatrialError: it was not performed, and the agent cannot do better: no run, a stale
-                attempt, a limit that is reached, a connector that is not bound.
+                attempt, a connector that is not bound.
         """
         asking = await self._asked(caller, name, arguments)
         if isinstance(asking, Called):
@@ -288,8 +288,8 @@ class Actions:
         try:
             connector = await self._around.connectors.of(asking.tool)
         except SeatrialError as error:
-            passage.refuse(error.code)
-            raise
+            unsure = asks or _is_repeated(passage.decision)
+            return await self._refused(asking, passage, row, error, unsure=unsure)
         performing = self._performing(asking, row)
         try:
             told = await self._looked_up(asking, row, connector, performing) if asks else None
@@ -302,9 +302,8 @@ class Actions:
         try:
             refuse_spent(self._limits(asking), asking.ledger.totals.calls, 0.0)
         except SeatrialError as error:
-            passage.refuse(error.code)
-            await self._write_refusal(asking, error)
-            raise
+            unsure = _is_repeated(passage.decision)
+            return await self._refused(asking, passage, row, error, unsure=unsure)
         key, intent = self._try(asking, row)
         await passage.begin((key, intent))
         try:
@@ -319,6 +318,24 @@ class Actions:
         result = self._result(asking, CallState(state.value), body, None if told.ok else told)
         asking.ledger.book(result)
         await passage.settle(state, body, (key, result))
+        return told
+
+    async def _refused(
+        self, asking: _Asking, passage: Passage, row: Row, error: SeatrialError, *, unsure: bool
+    ) -> Told:
+        """What is told of a call that may not go out after all.
+
+        That a write was refused is recorded, so that the next attempt is told the same.
+        """
+        told = Told.failed(error)
+        await self._write_refusal(asking, error)
+        if not row.binds:
+            passage.refuse(error.code)
+            return told
+        if unsure:
+            await self._given_up(asking, passage, row)
+        await passage.begin(None)
+        await passage.settle(RowState.FAILED, told.body())
         return told
 
     async def _given_up(self, asking: _Asking, passage: Passage, row: Row) -> NoReturn:
