@@ -121,44 +121,31 @@ async def test_an_agent_lists_calls_and_waits_with_the_sdk(
         assert ledger(shop) == ["paid"]
 
 
-@pytest.mark.parametrize(
-    ("raw", "status", "code"),
-    [
-        (b"", 400, "json_malformed"),
-        (b"no json", 400, "json_malformed"),
-        (b"[]", 400, "action_arguments_malformed"),
-        (b'"x"', 400, "action_arguments_malformed"),
-        (b'{"what": NaN}', 400, "json_malformed"),
-        (b'{"what": "\xff"}', 400, "json_malformed"),
-        (b'{"what": "a", "what": "b"}', 400, "json_unfit"),
-        (b'{"what": ' + b"[" * 100 + b"]" * 100 + b"}", 400, "json_too_deep"),
-        (b'{"what": ' + b"[" * DEEP + b"]" * DEEP + b"}", 400, "json_malformed"),
-        (b'{"what": "' + b"x" * (50 << 20) + b'"}', 413, "body_too_large"),
-    ],
-    ids=[
-        "nothing",
-        "words",
-        "list",
-        "text",
-        "nan",
-        "no utf-8",
-        "twice",
-        "deep",
-        "too deep",
-        "50 MB",
-    ],
-)
+_BAD = [
+    (b"", 400, "json_malformed"),
+    (b"no json", 400, "json_malformed"),
+    (b"[]", 400, "action_arguments_malformed"),
+    (b'"x"', 400, "action_arguments_malformed"),
+    (b'{"what": NaN}', 400, "json_malformed"),
+    (b'{"what": "\xff"}', 400, "json_malformed"),
+    (b'{"what": "a", "what": "b"}', 400, "json_unfit"),
+    (b'{"what": ' + b"[" * 100 + b"]" * 100 + b"}", 400, "json_too_deep"),
+    (b'{"what": ' + b"[" * DEEP + b"]" * DEEP + b"}", 400, "json_malformed"),
+    (b'{"what": "' + b"x" * (50 << 20) + b'"}', 413, "body_too_large"),
+]
+
+
 @pytest.mark.parametrize("path", ["/v1/actions/pay", "/v1/waits"])
 @in_a_loop
 async def test_what_is_no_object_is_refused_and_reaches_nothing(
-    database: Database, shop: Database, path: str, raw: bytes, status: int, code: str
+    database: Database, shop: Database, path: str
 ) -> None:
     async def process(inside: Inside) -> Any:
-        return await inside.send(path, raw)
+        told = [await inside.send(path, raw) for raw, _, _ in _BAD]
+        return [[status, problem["code"]] for status, problem in told]
 
     async with door(database, shop, process) as here:
-        told = await here.output()
-        assert (told[0], told[1]["code"]) == (status, code)
+        assert await here.output() == [[status, code] for _, status, code in _BAD]
         assert ledger(shop) == []
 
 
