@@ -1,0 +1,1 @@
+"""What a support agent of a shop may do, each as a function on an open transaction."""
