@@ -96,12 +96,13 @@ def test_runs_replay_exits_with_one_when_anything_differs(command: Command, fake
     assert said.out.endswith("they are the same\n")
     fake.receipts["run_a_again"] = _receipt({"text": "\x1b[31mother"})
     fake.decisions["run_a_again"] = [_asked("b")]
-    said = command("runs", "replay", "run_a", "--release", "support@2")
+    digest = "sha256:" + "b" * 64
+    said = command("runs", "replay", "run_a", "--release", digest)
     assert said.code == 1
     assert "changed" in said.out
     assert '+  "text": ' in said.out
     assert "\x1b" not in said.out
     asked = [body for method, path, body in fake.asked if path.endswith("/replay")]
-    assert asked == [{}, {"release": "support@2"}]
+    assert asked == [{}, {"release": digest}]
     told = command("runs", "replay", "run_a", "--json")
     assert (told.code, told.json["differs"], told.json["replay"]) == (1, True, "run_a_again")

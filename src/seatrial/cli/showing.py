@@ -133,10 +133,18 @@ def run_rows(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             text(each, "state"),
             text(each, "created")[:19].replace("T", " "),
             cost(each),
-            short(each.get("error", {}).get("code")) if isinstance(each.get("error"), dict) else "",
+            _why(each),
         )
         for each in rows
     ]
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """What a run failed of, or what it waits for."""
+    error, waits = row.get("error"), row.get("waits")
+    if isinstance(waits, dict):
+        return short(waits.get("detail") or waits.get("reason"))
+    return short(error.get("code")) if isinstance(error, dict) else ""
 
 
 def text(row: Mapping[str, Any], name: str) -> str:

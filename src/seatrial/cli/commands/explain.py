@@ -62,7 +62,7 @@ def replay_command(
 
     async def use(servers: Reached) -> tuple[str, Difference]:
         cell = servers.cell(environment)
-        begun = await cell.act(run, "replay", {} if release is None else {"release": release})
+        begun = await cell.act(run, "replay", await _wanted(servers, release))
         replay = str((await ended(cell, begun)).get("id"))
         return replay, difference(
             await cell.receipt(run),
@@ -77,6 +77,14 @@ def replay_command(
     else:
         click.echo(_shown(replay, found))
     return int(found.differs)
+
+
+async def _wanted(servers: Reached, release: str | None) -> Row:
+    """On which release: control alone knows the digest of a name."""
+    if release is None or "@" not in release:
+        return {} if release is None else {"release": release}
+    row, _ = await servers.control.release(release)
+    return {"release": str(row.release)}
 
 
 def _shown(replay: str, found: Difference) -> str:

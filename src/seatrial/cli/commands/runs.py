@@ -10,7 +10,7 @@ from seatrial.cli.commands.explain import explain_command, replay_command
 from seatrial.cli.given import value
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
 from seatrial.cli.talk import say, where
-from seatrial.contract.runs.states import Outcome, RunState
+from seatrial.contract.runs.states import Outcome, RunState, WaitReason
 from seatrial.kit.terminal.output import answer_json, json_option, table
 from seatrial.kit.text import printable
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 @click.group()
 def runs() -> None:
-    """List runs, read a receipt, cancel, redrive, judge."""
+    """List runs, read a receipt, say what becomes of one, judge."""
 
 
 runs.add_command(explain_command)
@@ -33,6 +33,11 @@ runs.add_command(replay_command)
 @click.option("--session", help="Of this thread.")
 @click.option("--release", help="On this release, by digest.")
 @click.option("--tag", metavar="NAME=VALUE", help="With this tag.")
+@click.option(
+    "--waiting",
+    type=click.Choice([str(each) for each in WaitReason]),
+    help="Waiting, and for what.",
+)
 @click.option("--dead", is_flag=True, help="Dead letters: given up, until a person redrives them.")
 @click.option("--local/--no-local", default=None, help="Of local code, or none of those.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 200))
@@ -47,6 +52,7 @@ def list_command(  # noqa: PLR0913 - one parameter for each option
     session: str | None,
     release: str | None,
     tag: str | None,
+    waiting: str | None,
     dead: bool,
     local: bool | None,
     limit: int,
@@ -59,6 +65,7 @@ def list_command(  # noqa: PLR0913 - one parameter for each option
     \b
     Examples:
       seatrial runs list --agent support --state failed
+      seatrial runs list --waiting diverged --env production
       seatrial runs list --dead --json
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     where(environment, agent or "")
@@ -70,6 +77,7 @@ def list_command(  # noqa: PLR0913 - one parameter for each option
             session=session,
             release=release,
             tag=None if tag is None else _tag(tag),
+            waits=waiting,
             dead="true" if dead else None,
             local=None if local is None else str(local).lower(),
             limit=limit,
@@ -82,7 +90,7 @@ def list_command(  # noqa: PLR0913 - one parameter for each option
         answer_json(page)
         return
     if found:
-        head = ("run", "release", "state", "accepted", "cost", "error")
+        head = ("run", "release", "state", "accepted", "cost", "error or wait")
         click.echo(table(head, showing.run_rows(found)))
     else:
         say("no runs")
@@ -141,6 +149,92 @@ def redrive_command(run: str, *, environment: str, access: Path | None, as_json:
       seatrial runs redrive run_01jd7v6k3q8zr5m0c4x9tn2hbe
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     _act(run, "redrive", {}, environment, access, as_json=as_json)
+
+
+@runs.command("event")
+@click.argument("run")
+@click.argument("name")
+@click.argument("data", default="{}")
+@env_option("staging")
+@access_option
+@json_option
+def event_command(
+    run: str, name: str, data: str, *, environment: str, access: Path | None, as_json: bool
+) -> None:
+    """Tell RUN of the outside event NAME, with DATA: JSON, or else text.
+
+    One that comes before the run asks for it is kept.
+
+    \b
+    Examples:
+      seatrial runs event run_01jd7v6k3q8zr5m0c4x9tn2hbe paid '{"amount": 12}'
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    where(environment, run)
+    told = value(data)
+    answer = reaching(access, lambda servers: servers.cell(environment).event(run, name, told))
+    if as_json:
+        answer_json(answer)
+    else:
+        click.echo(f"event: {run} {showing.text(answer, 'state')}")
+
+
+_reason = click.option("--reason", default="", help="Why; kept with the run.")
+
+
+@runs.command("resume")
+@click.argument("run")
+@_reason
+@env_option("staging")
+@access_option
+@json_option
+def resume_command(
+    run: str, *, reason: str, environment: str, access: Path | None, as_json: bool
+) -> None:
+    """Let RUN go on, which has strayed from what it did before, as if that were well.
+
+    \b
+    Examples:
+      seatrial runs resume run_01jd7v6k3q8zr5m0c4x9tn2hbe --reason "the mail is not needed now"
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    _act(run, "resume", {"reason": reason}, environment, access, as_json=as_json)
+
+
+@runs.command("abandon")
+@click.argument("run")
+@_reason
+@env_option("staging")
+@access_option
+@json_option
+def abandon_command(
+    run: str, *, reason: str, environment: str, access: Path | None, as_json: bool
+) -> None:
+    """End RUN, which waits; its receipt tells which writes have happened.
+
+    \b
+    Examples:
+      seatrial runs abandon run_01jd7v6k3q8zr5m0c4x9tn2hbe --reason "the customer has left"
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    _act(run, "abandon", {"reason": reason}, environment, access, as_json=as_json)
+
+
+@runs.command("restart")
+@click.argument("run")
+@_reason
+@env_option("staging")
+@access_option
+@json_option
+def restart_command(
+    run: str, *, reason: str, environment: str, access: Path | None, as_json: bool
+) -> None:
+    """End RUN, which waits, and start its input anew on the release that is active.
+
+    The new run knows nothing of the writes of the old one.
+
+    \b
+    Examples:
+      seatrial runs restart run_01jd7v6k3q8zr5m0c4x9tn2hbe --reason "nothing was written yet"
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    _act(run, "restart", {"reason": reason}, environment, access, as_json=as_json)
 
 
 @runs.command("outcome")

@@ -50,9 +50,14 @@ class Cell:
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
     async def act(self, run: str, verb: str, body: Row | None = None) -> Row:
-        """`cancel`, `redrive`, `outcome` or `feedback`."""
+        """`cancel`, `redrive`, `resume`, `abandon`, `restart`, `replay`, `outcome`, `feedback`."""
         answer = await self.peer.post(f"/v1/runs/{segment(run)}/{verb}", body or {})
         return answer.value if isinstance(answer.value, dict) else {}
+
+    async def event(self, run: str, name: str, value: object) -> Row:
+        """Tell a run of an outside event; the run as it is then."""
+        path = f"/v1/runs/{segment(run)}/events/{segment(name)}"
+        return self._object((await self.peer.post(path, {} if value is None else value)).value)
 
     async def reviews(self, **query: str | int | None) -> Row:
         """What people are asked of runs that wait."""
