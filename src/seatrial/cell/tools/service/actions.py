@@ -44,7 +44,6 @@ from seatrial.cell.tools.domain.refusals import (
     ActionRejected,
     ActionUnknown,
     ActionUnreachable,
-    ActionUnrecorded,
     ArgumentsRefused,
     OutcomeUnknown,
     WaitNeedsHost,
@@ -55,8 +54,10 @@ from seatrial.cell.tools.domain.values import (
     Shown,
     Told,
 )
+from seatrial.cell.tools.service.asking import STAND_IN, unrecorded, waited
 from seatrial.cell.tools.service.connectors import Connectors
 from seatrial.cell.tools.service.ports import Connector, Releases
+from seatrial.cell.tools.service.recovering import asked_after, is_repeated
 from seatrial.contract.releases.actions import Effect, InProcess, Review, Tool
 from seatrial.contract.releases.release import Release
 from seatrial.kit.clock import Clock
@@ -66,12 +67,12 @@ from seatrial.kit.database.database import Database
 from seatrial.kit.errors import SeatrialError
 
 _LOG: Final = logging.getLogger(__name__)
+_UNREVIEWED: Final = {"approved": True, "by": "nobody", **STAND_IN}
 REVIEW: Final = "review:"
 LOCAL: Final = "local"
 """The slot of a run on its author's machine."""
 
-_SUNK: Final = Told(ok=True, value=None)
-_WHY: Final = {"unrecorded": "is not recorded", "unfinished": "is recorded without a result"}
+_SUNK: Final = Told(ok=True, value=STAND_IN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +235,10 @@ class Actions:
                 return Called(rejected)
         while True:
             passage = await asking.attempt.arrive(
-                asking.call, RowEffect(asking.tool.effect), retry=retry
+                asking.call,
+                RowEffect(asking.tool.effect),
+                retry=retry,
+                shadowed=asking.tool.effect is Effect.READ,
             )
             try:
                 told = await self._decided(asking, passage)
@@ -252,7 +256,7 @@ class Actions:
             raise WaitNeedsHost(what=f"the review of {name!r}")
         body = orjson.dumps({"action": name, "arguments": asking.arguments}, option=_SORTED)
         call = _call(Kind.WAIT, "review", f"{REVIEW}{name}", body)
-        answer = orjson.loads((await waited(asking.attempt, call)).content)
+        answer = orjson.loads((await waited(asking.attempt, call, _UNREVIEWED)).content)
         if answer.get("approved") is True:
             return None
         reason = answer.get("reason") or "no reason given"
@@ -276,8 +280,7 @@ class Actions:
                 await passage.settle(RowState.DONE, _SUNK.body())
                 return _SUNK
             case Refuse(reason=reason):
-                why = _WHY.get(str(reason), str(reason))
-                raise ActionUnrecorded(action=asking.call.name, why=why)
+                raise unrecorded(asking.call.name, reason)
             case NeedsPerson() | Park() | Diverged():
                 asking.attempt.halt(decision)
         return await asking.attempt.hold()
@@ -288,7 +291,7 @@ class Actions:
         try:
             connector = await self._around.connectors.of(asking.tool)
         except SeatrialError as error:
-            unsure = asks or _is_repeated(passage.decision)
+            unsure = asks or is_repeated(passage.decision)
             return await self._refused(asking, passage, row, error, unsure=unsure)
         performing = self._performing(asking, row)
         try:
@@ -302,7 +305,7 @@ class Actions:
         try:
             refuse_spent(self._limits(asking), asking.ledger.totals.calls, 0.0)
         except SeatrialError as error:
-            unsure = _is_repeated(passage.decision)
+            unsure = is_repeated(passage.decision)
             return await self._refused(asking, passage, row, error, unsure=unsure)
         key, intent = self._try(asking, row)
         await passage.begin((key, intent))
@@ -348,7 +351,7 @@ class Actions:
         self, asking: _Asking, decision: Decision, connector: Connector, performing: Performing
     ) -> Told:
         told = await self._tried(asking, connector, performing)
-        if told.code == ActionUnreachable.code and _is_repeated(decision):
+        if told.code == ActionUnreachable.code and is_repeated(decision):
             raise OutcomeUnknown(action=asking.call.name, reason="it cannot be asked now")
         return told
 
@@ -362,7 +365,7 @@ class Actions:
         except OutcomeUnknown:
             told = None
             if effect is Effect.RECONCILABLE:
-                told = await _asked_after(connector, performing)
+                told = await asked_after(connector, performing)
             if told is None:  # of one that is not there yet nobody can tell whether it comes
                 raise
             return told
@@ -393,7 +396,7 @@ class Actions:
 
         past = await self._around.database.read(begun)
         await self._around.clock.sleep(max(0.0, asking.tool.timeout_seconds - past))
-        return await _asked_after(connector, performing)
+        return await asked_after(connector, performing)
 
     def _performing(self, asking: _Asking, row: Row) -> Performing:
         run, name = asking.run, asking.call.name
@@ -457,54 +460,6 @@ class Actions:
 
 
 _SORTED: Final = orjson.OPT_SORT_KEYS
-
-
-async def waited(attempt: Attempt, call: Call) -> Body:
-    """Put a question and return its answer; the segment ends where that is not there yet.
-
-    Raises:
-        AttemptStale: the segment has ended.
-        ActionUnrecorded: in a mode in which nothing goes out, and the question is not recorded.
-    """
-    while True:
-        with await attempt.arrive(call, RowEffect.READ) as passage:
-            match passage.decision:
-                case Answer() | Attach():
-                    try:
-                        body = await passage.answer()
-                    except CallGivenUp:
-                        continue
-                    passage.delivered()
-                    return body
-                case Refuse(reason=reason):
-                    raise ActionUnrecorded(action=call.name, why=_WHY.get(str(reason), str(reason)))
-                case GoLive(row=row) | Sink(row=row):
-                    await passage.begin(None)
-                    attempt.halt(Park(row=row))
-                case NeedsPerson() | Park() | Diverged() as halting:
-                    attempt.halt(halting)
-            await attempt.hold()
-
-
-async def _asked_after(connector: Connector, performing: Performing) -> Told | None:
-    try:
-        return await connector.lookup(performing)
-    except OutcomeUnknown:
-        raise
-    except SeatrialError as error:
-        reason = error.message.rstrip(".")
-        raise OutcomeUnknown(action=performing.action, reason=reason) from error
-
-
-def _is_repeated(decision: Decision) -> bool:
-    """Whether an earlier attempt may have performed the very call.
-
-    Then nothing but an answer to the same key tells what became of it: that nobody answers now
-    says nothing of what happened before.
-    """
-    if isinstance(decision, RetrySameKey):  # what a person has cleared has not happened
-        return decision.row.effect in {RowEffect.IDEMPOTENT, RowEffect.TRANSACTIONAL}
-    return isinstance(decision, FindMarker)
 
 
 def _call(kind: Kind, route: str, name: str, body: bytes) -> Call:

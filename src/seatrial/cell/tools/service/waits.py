@@ -12,7 +12,8 @@ from seatrial.cell.llms.domain import CallWithoutRun
 from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import WaitMalformed
 from seatrial.cell.tools.domain.refusals import WaitNeedsHost
-from seatrial.cell.tools.service.actions import LOCAL, waited
+from seatrial.cell.tools.service.actions import LOCAL
+from seatrial.cell.tools.service.asking import STAND_IN, waited
 from seatrial.kit.clock import Clock
 
 _TIMER: Final = "timer"
@@ -54,7 +55,7 @@ class Waits:
             name=name,
             body=orjson.dumps(asked, option=orjson.OPT_SORT_KEYS),
         )
-        return orjson.loads((await waited(attempt, call)).content)
+        return orjson.loads((await waited(attempt, call, STAND_IN)).content)
 
     def _named(self, asked: dict[str, Any]) -> str:
         if len(asked) != 1:
