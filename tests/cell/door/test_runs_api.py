@@ -18,6 +18,7 @@ from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.database import Database
 from tests.cell.door.rooms import Door
 from tests.cell.runs.stage import FAST, Stage, dying, hang, made, raising, until
+from tests.cell.runs.waiting_stage import Hand, WaitingStage
 from tests.kit.leases.looped import in_a_loop
 
 START = "/v1/agents/support/runs"
@@ -371,6 +372,11 @@ async def test_bad_queries_get_a_clear_error(quick: Door, path: str) -> None:
         ("GET", "/v1/runs/run_1/events", 404),
         ("POST", "/v1/runs/run_1/cancel", 404),
         ("POST", "/v1/runs/run_1/redrive", 404),
+        ("POST", "/v1/runs/run_1/resume", 404),
+        ("POST", "/v1/runs/run_1/abandon", 404),
+        ("POST", "/v1/runs/run_1/restart", 404),
+        ("POST", "/v1/runs/run_1/replay", 404),
+        ("POST", "/v1/runs/run_1/events/paid", 404),
         ("GET", "/v1/sessions/nothing", 404),
         ("DELETE", "/v1/runs/run_1", 405),
         ("GET", "/v1/agents/support/runs", 405),
@@ -380,7 +386,7 @@ async def test_bad_queries_get_a_clear_error(quick: Door, path: str) -> None:
 async def test_what_is_not_there_is_told_so(
     quick: Door, method: str, path: str, status: int
 ) -> None:
-    answer = await quick.ask(method, path, by="admin")
+    answer = await quick.ask(method, path, {} if method == "POST" else None, by="admin")
     assert answer.status == status
 
 
@@ -475,6 +481,11 @@ async def test_one_tenant_learns_nothing_of_another(quick: Door) -> None:
             ("GET", "/events", None),
             ("POST", "/cancel", None),
             ("POST", "/redrive", None),
+            ("POST", "/resume", {}),
+            ("POST", "/abandon", {}),
+            ("POST", "/restart", {}),
+            ("POST", "/replay", {}),
+            ("POST", "/events/paid", {}),
             ("POST", "/outcome", {"outcome": "resolved"}),
             ("POST", "/feedback", {"thumbs": "up"}),
         ]:
@@ -520,6 +531,40 @@ async def test_dead_runs_are_found_and_redriven(quick: Door) -> None:
         events = (await quick.ask("GET", f"/v1/runs/{run['id']}/events")).events
         assert events[-1].event == "ended"
         assert json.loads(events[-1].data)["state"] == "succeeded"
+
+
+@in_a_loop
+async def test_what_fits_runs_that_wait_is_refused_to_others_and_to_who_may_not(
+    sqlite_url: str,
+) -> None:
+    async def agent(hand: Hand) -> Any:
+        return await hand.wait(event="paid")
+
+    with Database.open(sqlite_url) as database:
+        door = Door(WaitingStage(database, agent=agent))
+        async with door.open():
+            run = (await door.ask("POST", START, {"input": 1, "mode": "async"})).json
+            path = f"/v1/runs/{run['id']}"
+            for verb in ("resume", "abandon", "restart", "replay"):
+                assert (await door.ask("POST", f"{path}/{verb}", {})).status == 403
+            while (await door.ask("GET", path)).json["state"] != "waiting":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            waits = (await door.ask("GET", "/v1/runs?waits=event")).json["runs"][0]["waits"]
+            assert (waits["reason"], waits["detail"]) == ("event", "event:paid")
+            assert (await door.ask("GET", "/v1/runs?waits=rain")).status == 400
+            refused = await door.ask("POST", f"{path}/resume", {"reason": "x"}, by="operator")
+            assert (refused.status, refused.json["code"]) == (409, "run_state_conflict")
+            assert (await door.ask("POST", f"{path}/events/a b", {})).status == 400
+            told = await door.ask("POST", f"{path}/events/paid", {"amount": 3})
+            assert told.status == 202
+            while (ended := (await door.ask("GET", path)).json)["state"] != "succeeded":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            assert ended["output"] == {"amount": 3}
+            late = await door.ask("POST", f"{path}/events/paid", {})
+            assert (late.status, late.json["code"]) == (409, "run_state_conflict")
+            for verb in ("abandon", "restart"):
+                late = await door.ask("POST", f"{path}/{verb}", {}, by="operator")
+                assert (late.status, late.json["code"]) == (409, "run_state_conflict")
 
 
 @in_a_loop
