@@ -1,5 +1,6 @@
 """What people are asked, and how they answer."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,3 +70,19 @@ def test_a_call_that_nobody_asks_about_is_refused(fake: Fake, command: Command) 
     assert command("approve", "run_1", "seven").code == Exit.USAGE
     assert command("approve", "run_1").code == Exit.USAGE
     assert len(fake.reviews) == 1
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_deploy_tells_what_the_cell_performs_and_what_the_agent_runs_by_itself(
+    command: Command, project: Path
+) -> None:
+    with (project / "seatrial.toml").open("a") as file:
+        file.write(
+            '[actions.refund]\neffect = "irreversible"\nreview = "always"\nconnector = "desk"\n'
+            'input = { type = "object" }\nhttp = { path = "/refunds" }\n'
+            '[actions.sum]\npure = true\ninput = { type = "object" }\n'
+        )
+    said = command("deploy")
+    assert said.code == Exit.OK
+    assert "actions: refund (irreversible, reviewed)\n" in said.err
+    assert "run by the agent itself, declared to have no effect: sum\n" in said.err

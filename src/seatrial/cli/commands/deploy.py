@@ -16,6 +16,8 @@ from seatrial.cli.surroundings import surroundings
 from seatrial.cli.switching import planned
 from seatrial.cli.talk import progress, say, where
 from seatrial.contract.evidence.statements import Provenance, Verb, instant
+from seatrial.contract.releases.actions import InProcess, Review
+from seatrial.contract.releases.release import Release
 from seatrial.contract.switch.api import DeployRequest, GenerationRow, PlanRequest, ReleaseRow
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.terminal.output import answer_json, json_option
@@ -64,6 +66,7 @@ def deploy(  # noqa: PLR0913 - one parameter for each option
         return await _deployed(servers, opened, built, origin, environment, manner)
 
     row, generation = reaching(access, use)
+    _say_tools(built.release)
     _show(row, generation, environment, wait=manner.wait, as_json=as_json)
 
 
@@ -105,6 +108,21 @@ async def _upload(servers: Reached, built: Built) -> None:
     for digest in progress(missing, "sending", len(missing)):
         content = await asyncio.to_thread(built.blob, digest)
         await servers.control.upload(digest, content)
+
+
+def _say_tools(release: Release) -> None:
+    """Which actions the cell performs, and which the agent runs by itself: nobody checks those."""
+    tools = sorted(release.tools.items())
+    own = [name for name, tool in tools if isinstance(tool.perform, InProcess)]
+    performed = [
+        f"{name} ({tool.effect}{', reviewed' if tool.review is Review.ALWAYS else ''})"
+        for name, tool in tools
+        if name not in own
+    ]
+    if performed:
+        say(f"actions: {', '.join(performed)}")
+    if own:
+        say(f"run by the agent itself, declared to have no effect: {', '.join(own)}")
 
 
 def _show_built(built: Built, origin: Source, *, as_json: bool) -> None:

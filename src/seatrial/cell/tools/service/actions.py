@@ -68,6 +68,7 @@ from seatrial.kit.errors import SeatrialError
 
 _LOG: Final = logging.getLogger(__name__)
 _UNREVIEWED: Final = {"approved": True, "by": "nobody", **STAND_IN}
+_MOST_RELEASES: Final = 256  # whose actions are remembered
 REVIEW: Final = "review:"
 LOCAL: Final = "local"
 """The slot of a run on its author's machine."""
@@ -141,6 +142,7 @@ class Actions:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._tools: dict[Digest, dict[str, Tool]] = {}
 
     async def listed(self, caller: SlotIdentity) -> tuple[Shown, ...]:
         """What may be called: all but what the agent runs by itself, by name."""
@@ -154,7 +156,7 @@ class Actions:
                 input_schema=tool.input_schema,
                 effect=tool.effect,
             )
-            for name, tool in sorted(release.tools.items())
+            for name, tool in sorted(self._tools_of(caller.release, release).items())
             if not isinstance(tool.perform, InProcess)
         )
 
@@ -202,9 +204,10 @@ class Actions:
         if caller.run is None or caller.attempt is None:
             raise CallWithoutRun
         release = await around.releases(caller.release)
-        tool = release.tools.get(name)
+        tools = self._tools_of(caller.release, release)
+        tool = tools.get(name)
         if tool is None:
-            known = ", ".join(sorted(release.tools)) or "none"
+            known = ", ".join(sorted(tools)) or "none"
             raise ActionUnknown(action=name, known=known)
         around.connectors.refuse_unfit(name, tool)
         body = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
@@ -227,6 +230,15 @@ class Actions:
             await self._write_refusal(asking, error)
             return Called(Told.failed(error))
         return asking
+
+    def _tools_of(self, digest: Digest, release: Release) -> dict[str, Tool]:
+        """Read once: to read eighteen takes 0.2 ms."""
+        found = self._tools.get(digest)
+        if found is None:
+            if len(self._tools) >= _MOST_RELEASES:
+                self._tools.clear()
+            found = self._tools[digest] = release.tools
+        return found
 
     async def _answered(self, asking: _Asking, *, retry: bool) -> Called:
         if asking.tool.review is Review.ALWAYS:
@@ -406,7 +418,7 @@ class Actions:
             arguments=asking.arguments,
             key=effect_key(run, name, row.key, row.occurrence),
             run=run,
-            release=asking.release.name,
+            release=asking.caller.release,
             seed=seed(run) ^ row.seq,
         )
 
