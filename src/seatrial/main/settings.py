@@ -193,8 +193,7 @@ class ConnectorSection(Section):
     )
     secret: str = Field(
         "",
-        description="Name of the secret that is sent to an HTTP service, or that holds the URL of "
-        "a database.",
+        description="Name of the secret in the vault that is sent to an HTTP service.",
     )
     header: str = Field(
         "authorization: Bearer", description="The header that carries it, and what stands before."

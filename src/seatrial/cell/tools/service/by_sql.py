@@ -36,7 +36,7 @@ class SqlConnector:
         self._name = name
         self._database = database
         self._functions = functions
-        self._prepared = False
+        self._prepared: set[bool] = set()
 
     async def perform(self, call: Performing) -> Told:
         """See `Connector`."""
@@ -82,9 +82,10 @@ class SqlConnector:
         await self._database.close()
 
     async def _ready(self, call: Performing) -> None:
-        if not self._prepared and call.tool.effect is Effect.TRANSACTIONAL:
-            await asyncio.to_thread(databases.prepare, self._database)
-            self._prepared = True
+        marks = call.tool.effect is Effect.TRANSACTIONAL
+        if marks not in self._prepared:
+            await asyncio.to_thread(databases.prepare, self._database, self._name, marks=marks)
+            self._prepared.add(marks)
 
 
 def _run(transaction: Transaction, statement: str) -> Told:

@@ -15,12 +15,13 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Column, MetaData, Table, Text, TextClause, insert, inspect, select, text
 
-from seatrial.cell.tools.domain.refusals import ActionFailed
+from seatrial.cell.tools.domain.refusals import ActionFailed, DatabaseForeign
 from seatrial.cell.tools.domain.values import LARGEST_RESULT, Performing, Told
 from seatrial.contract.releases.actions import Effect
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.errors import IntegrityViolated
+from seatrial.kit.errors import SeatrialError
 
 _METADATA: Final = MetaData()
 _MARKER: Final = Table(
@@ -31,6 +32,8 @@ _MARKER: Final = Table(
     Column("action", Text, nullable=False),
     Column("result", Text, nullable=False),  # JSON
 )
+_JOURNAL: Final = ("recorded_call", "recorded_body")
+"""Tables that every cell's database has."""
 _FIND: Final = select(_MARKER.c.result)
 _MOST_ROWS: Final = 10_000
 _KEY: Final = "seatrial_key"
@@ -100,14 +103,27 @@ class Undone(Exception):
         self.told = told
 
 
-def prepare(database: Database) -> None:
-    """Make the table of markers, where it is not there."""
+def prepare(database: Database, connector: str, *, marks: bool) -> None:
+    """See that it is no cell's, and that the table of markers is there where it `marks`.
 
-    def use_case(connection: Connection) -> None:
-        _METADATA.create_all(connection, checkfirst=True)
+    Raises:
+        DatabaseForeign: a journal is kept in it.
+    """
 
-    if not database.read_now(lambda connection: inspect(connection).has_table(_MARKER.name)):
-        database.alter_now(use_case)
+    def there(connection: Connection) -> set[str]:
+        names = (*_JOURNAL, _MARKER.name)
+        return {name for name in names if inspect(connection).has_table(name)}
+
+    found = database.read_now(there)
+    if found.issuperset(_JOURNAL):
+        raise DatabaseForeign(connector=connector)
+    if not marks or _MARKER.name in found:
+        return
+    try:
+        database.alter_now(lambda connection: _METADATA.create_all(connection, checkfirst=True))
+    except SeatrialError:  # another process may have made it at this moment
+        if _MARKER.name not in database.read_now(there):
+            raise
 
 
 async def perform(database: Database, call: Performing, work: Work) -> Told:
