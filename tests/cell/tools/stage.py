@@ -44,6 +44,7 @@ from seatrial.kit.database.database import Database
 from seatrial.kit.database.migrations import migrate_now
 from seatrial.kit.http.boundary import ErrorBoundary
 from seatrial.kit.http.by_aiohttp import aiohttp_client
+from seatrial.kit.http.client import HttpClient, Request, Response
 from seatrial.kit.ids import Ids
 from seatrial.kit.transparency.store import HISTORY as LOG
 from tests.cell.llms.provider import serving
@@ -240,7 +241,7 @@ async def cell(
         if base_url is None:
             base_url = await stack.enter_async_context(serving(ErrorBoundary(desk, IDS)))
         address = base_url
-        client = await stack.enter_async_context(aiohttp_client())
+        client = _Client(stack)
         books = Books(Recording(database=database, fence=fenced, clock=CLOCK, bounds=QUICK), facts)
         ports = Ports(
             hosts=Scripted(script=script),
@@ -291,6 +292,25 @@ async def _working(runs: Runs) -> AsyncIterator[None]:
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+
+
+class _Client:
+    """An HTTP client that is opened when it is first used: that takes longer than most tests."""
+
+    def __init__(self, stack: contextlib.AsyncExitStack) -> None:
+        self._stack = stack
+        self._client: HttpClient | None = None
+
+    @contextlib.asynccontextmanager
+    async def send(self, request: Request) -> AsyncIterator[Response]:
+        """See `HttpClient`."""
+        if self._client is None:
+            self._client = await self._stack.enter_async_context(aiohttp_client())
+        async with self._client.send(request) as response:
+            yield response
+
+    async def close(self) -> None:
+        """See `HttpClient`: the stack closes it."""
 
 
 async def _secret(name: str) -> str:
