@@ -102,3 +102,25 @@ def test_the_table_of_markers_is_made_once(tmp_path: Path) -> None:
         assert _told(tmp_path, "sqlite:///shop.db", "SELECT 1 AS n", Effect.TRANSACTIONAL) == Told(
             ok=True, value=[{"n": 1}]
         )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COMMIT",
+        " -- so\n rollback",
+        "ATTACH DATABASE 'cell.db' AS cell",
+        "PRAGMA query_only = 0",
+        "VACUUM INTO 'copy.db'",
+        "/* so */ COMMIT",
+        "; COMMIT",
+        "SELECT 1; COMMIT",
+        "",
+    ],
+)
+def test_a_statement_neither_ends_its_transaction_nor_reaches_other_files(
+    tmp_path: Path, statement: str
+) -> None:
+    told = _told(tmp_path, "sqlite:///shop.db", statement or " ", Effect.TRANSACTIONAL)
+    assert (told.ok, told.code) == (False, "action_failed")
+    assert not (tmp_path / "copy.db").exists()

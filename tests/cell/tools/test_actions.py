@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from seatrial.cell.journal.domain.calls import CallState
+from seatrial.contract.releases.actions import SqlCall
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.runs.states import WaitReason
 from seatrial.kit.database.database import Database
 from seatrial.kit.errors import SeatrialError
 from tests.cell.door.cells import in_a_loop
-from tests.cell.tools.stage import SECRET, Calling, cell, release_of
+from tests.cell.tools.stage import SECRET, Calling, cell, release_of, tool
 from tests.cell.tools.world import ledger
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -258,6 +259,30 @@ async def test_a_caller_that_vanishes_cuts_nothing_off(database: Database, shop:
         here.desk.moods = ["hang"]
         assert await here.output() == {"did": "/mail/hello"}
         assert len(here.desk.deeds) == 1
+
+
+@pytest.mark.parametrize("effect", ["read", "transactional", "irreversible"])
+@in_a_loop
+async def test_a_statement_that_is_wrong_has_had_no_effect(
+    database: Database, shop: Database, effect: str
+) -> None:
+    wrong = {
+        "missing": "SELECT * FROM nowhere",
+        "column": "SELECT nothing FROM orders",
+        "grammar": "SELECT FROM WHERE",
+        "twice": "INSERT INTO orders (name, cents) VALUES ('W1', 1)",
+        "kind": "INSERT INTO orders (name, cents) VALUES ('W9', NULL)",
+    }
+    schema = {"type": "object"}
+    tools = {
+        name: tool(effect, SqlCall(statement=statement), "shop", schema=schema)
+        for name, statement in wrong.items()
+    }
+    async with cell(database, shop, _each, release=release_of(tools)) as here:
+        told = await here.output([(name, {}) for name in wrong])
+        refused = "action_unreachable" if effect == "read" else "action_failed"
+        assert told == [*["action_failed"] * 3, *[refused] * 2]
+        assert ledger(shop) == []
 
 
 @in_a_loop

@@ -6,6 +6,7 @@ wrote to, and a second performance is refused there, whoever tries it.
 """
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from functools import lru_cache
@@ -14,6 +15,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import Column, MetaData, Table, Text, TextClause, insert, inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from seatrial.cell.tools.domain.refusals import ActionFailed, DatabaseForeign
 from seatrial.cell.tools.domain.values import LARGEST_RESULT, Performing, Told
@@ -34,9 +36,21 @@ _MARKER: Final = Table(
 )
 _JOURNAL: Final = ("recorded_call", "recorded_body")
 """Tables that every cell's database has."""
+_FIRST: Final = re.compile(r"(?:\s|--[^\n]*\n)*([A-Za-z]+)")
+_VERBS: Final = frozenset(
+    {
+        *("select", "with", "values", "table", "explain", "show"),
+        *("insert", "update", "delete", "merge", "replace", "call", "lock"),
+        *("create", "alter", "drop", "truncate"),
+    }
+)
+"""What a statement may begin with. Others end the transaction, which takes the marker's meaning
+away; leave settings behind for the next call; or attach files that are no business of an action.
+"""
 _FIND: Final = select(_MARKER.c.result)
 _MOST_ROWS: Final = 10_000
 _KEY: Final = "seatrial_key"
+_LONGEST: Final = 300  # characters of what a database says
 
 
 class Rows:
@@ -67,6 +81,13 @@ class Transaction:
         Raises:
             ActionFailed: it names a parameter that is not given, or gives too much.
         """
+        verb = _FIRST.match(statement)
+        if verb is None or verb[1].lower() not in _VERBS:
+            begins = statement.lstrip()[:20]
+            raise ActionFailed(
+                action=self._call.action,
+                reason=f"a statement selects or changes something; {begins!r} may not be used",
+            )
         clause, names = _clause(statement)
         known = {**parameters, _KEY: self._call.key}
         missing = sorted(names - known.keys())
@@ -164,6 +185,9 @@ async def perform(database: Database, call: Performing, work: Work) -> Told:
         return await database.write(use_case)
     except Undone as undone:
         return undone.told
+    except SQLAlchemyError as error:  # the statement is wrong: raised before any commit
+        said = str(getattr(error, "orig", None) or error).splitlines()[0]
+        return Told.failed(ActionFailed(action=call.action, reason=said[:_LONGEST].rstrip(".")))
     except IntegrityViolated as error:
         found = await database.read(lambda connection: marked(connection, call))
         if found is not None:  # somebody else has performed it at the same moment
