@@ -155,29 +155,7 @@ async def perform(database: Database, call: Performing, work: Work) -> Told:
     """
 
     def use_case(connection: Connection) -> Told:
-        marks = call.tool.effect is Effect.TRANSACTIONAL
-        if marks and (found := marked(connection, call)) is not None:
-            return found
-        told = work(Transaction(connection, call))
-        if len(orjson.dumps(told.value)) > LARGEST_RESULT:
-            told = Told.failed(
-                ActionFailed(
-                    action=call.action, reason=f"it gives more than {LARGEST_RESULT} bytes"
-                )
-            )
-        if not told.ok:
-            raise Undone(told)
-        if marks:
-            connection.execute(
-                insert(_MARKER),
-                {
-                    "key": call.key,
-                    "run": call.run,
-                    "action": call.action,
-                    "result": orjson.dumps(told.document()).decode(),
-                },
-            )
-        return told
+        return _done(connection, call, work)
 
     try:
         if call.tool.effect is Effect.READ:
@@ -193,6 +171,35 @@ async def perform(database: Database, call: Performing, work: Work) -> Told:
         if found is not None:  # somebody else has performed it at the same moment
             return found
         return Told.failed(ActionFailed(action=call.action, reason=error.message.rstrip(".")))
+
+
+def _done(connection: Connection, call: Performing, work: Work) -> Told:
+    """The work and its marker; or what the marker says.
+
+    Raises:
+        Undone: it did not succeed.
+    """
+    marks = call.tool.effect is Effect.TRANSACTIONAL
+    if marks and (found := marked(connection, call)) is not None:
+        return found
+    told = work(Transaction(connection, call))
+    if len(orjson.dumps(told.value)) > LARGEST_RESULT:
+        told = Told.failed(
+            ActionFailed(action=call.action, reason=f"it gives more than {LARGEST_RESULT} bytes")
+        )
+    if not told.ok:
+        raise Undone(told)
+    if marks:
+        connection.execute(
+            insert(_MARKER),
+            {
+                "key": call.key,
+                "run": call.run,
+                "action": call.action,
+                "result": orjson.dumps(told.document()).decode(),
+            },
+        )
+    return told
 
 
 def marked(connection: Connection, call: Performing) -> Told | None:
