@@ -36,6 +36,11 @@ _MARKER: Final = Table(
 )
 _JOURNAL: Final = ("recorded_call", "recorded_body")
 """Tables that every cell's database has."""
+_QUOTED: Final = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?<![\w$])\$(\w*)\$.*?\$\1\$""", re.DOTALL
+)
+"""Where a semicolon ends no statement; but not where a backslash may escape a quote."""
+
 _FIRST: Final = re.compile(r"(?:\s|--[^\n]*\n)*([A-Za-z]+)")
 _VERBS: Final = frozenset(
     {
@@ -88,6 +93,10 @@ class Transaction:
                 action=self._call.action,
                 reason=f"a statement selects or changes something; {begins!r} may not be used",
             )
+        plain = statement if "\\" in statement else _QUOTED.sub("", statement)
+        if ";" in plain.rstrip().removesuffix(";"):
+            # A second one could end the transaction: PostgreSQL takes several at once.
+            raise ActionFailed(action=self._call.action, reason="it is more than one statement")
         clause, names = _clause(statement)
         known = {**parameters, _KEY: self._call.key}
         missing = sorted(names - known.keys())
