@@ -19,7 +19,7 @@ _COMMANDS: Final = {
     "status": (f"{_VERBS}.status:status", "Show what is active where, and what lags."),
     "releases": (f"{_VERBS}.releases:releases", "List, show and compare releases."),
     "invoke": (f"{_VERBS}.invoke:invoke", "Run an agent once."),
-    "runs": (f"{_VERBS}.runs:runs", "List runs, read a receipt, cancel, redrive, judge."),
+    "runs": (f"{_VERBS}.runs:runs", "List runs, read a receipt, say what becomes of one."),
     "reviews": (f"{_VERBS}.reviews:reviews", "List what people are asked of runs, and answer."),
     "approve": (f"{_VERBS}.reviews:approve", "Let an action be performed that waits for it."),
     "reject": (f"{_VERBS}.reviews:reject", "Let an action not be performed; its agent is told."),

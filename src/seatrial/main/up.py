@@ -260,7 +260,16 @@ def _holder(home: Home) -> int | None:
         return None
     except PermissionError:
         return pid
-    return pid
+    return None if _is_over(pid) else pid
+
+
+def _is_over(pid: int) -> bool:
+    """Whether the process has ended and is still listed, until somebody asks how it did."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (OSError, IndexError, UnicodeDecodeError):
+        return False
+    return state in {"Z", "X"}
 
 
 async def _gone(home: Home) -> None:
