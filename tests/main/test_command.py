@@ -62,7 +62,7 @@ Commands:
   status        Show what is active where, and what lags.
   releases      List, show and compare releases.
   invoke        Run an agent once.
-  runs          List runs, read a receipt, cancel, redrive, judge.
+  runs          List runs, read a receipt, say what becomes of one.
   reviews       List what people are asked of runs, and answer.
   approve       Let an action be performed that waits for it.
   reject        Let an action not be performed; its agent is told.
