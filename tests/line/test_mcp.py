@@ -1,7 +1,6 @@
 """kill -9 of a cell between a tool call over MCP and its answer: the effect is there once."""
 
 import contextlib
-import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -96,7 +95,9 @@ async def _killed(line: System, shop: Path, era: str, *, performed: bool) -> Non
     journal = cell.folder / "state.db"
 
     def begun() -> list[Any]:
-        return told(journal, "SELECT run FROM recorded_call WHERE name = 'pay' AND state = 'intent'")
+        return told(
+            journal, "SELECT run FROM recorded_call WHERE name = 'pay' AND state = 'intent'"
+        )
 
     with contextlib.ExitStack() as holding:
         with locked(shop):

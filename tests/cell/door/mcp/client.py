@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import httpx2
+from agents.mcp import MCPServerStreamableHttp  # type: ignore[import-not-found] # the peer's
 from mcp import Client, MCPError  # type: ignore[import-not-found] # the peer's
 from mcp.client.streamable_http import (  # type: ignore[import-not-found] # likewise
     streamable_http_client,
@@ -40,8 +41,17 @@ async def told(mode: Any) -> dict[str, Any]:
             }
 
 
+async def by_framework() -> list[str]:
+    headers = {"authorization": f"Bearer {os.environ['SEATRIAL_TOKEN']}"}
+    params = {"url": os.environ["SEATRIAL_MCP_URL"], "headers": headers}
+    async with MCPServerStreamableHttp(params=params) as server:
+        found = await server.call_tool("find", {"order": "W1"})
+        return [*(each.name for each in await server.list_tools()), found.content[0].text]
+
+
 async def main() -> None:
-    print(json.dumps([await told("auto"), await told("legacy")]))  # noqa: T201 - read by the test
+    said = [await told("auto"), await told("legacy"), await by_framework()]
+    print(json.dumps(said))  # noqa: T201 - read by the test
 
 
 asyncio.run(main())

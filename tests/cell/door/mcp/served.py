@@ -11,7 +11,7 @@ from seatrial.cell.door.mcp.api import mcp_routes
 from seatrial.cell.door.mcp.service import Tools
 from seatrial.cell.door.service.slots import Insider, Slots
 from seatrial.cell.hosts.domain import SlotIdentity
-from seatrial.cell.tools.domain.refusals import ConnectorUnbound
+from seatrial.cell.tools.domain.refusals import ActionUnknown, ConnectorUnbound
 from seatrial.cell.tools.domain.values import Shown, Told
 from seatrial.cell.tools.service.actions import Actions  # noqa: TC001 - named in a cast
 from seatrial.contract.releases.actions import Effect
@@ -61,9 +61,12 @@ class Written:
         )
 
     async def call(
-        self, _caller: SlotIdentity, name: str, arguments: dict[str, Any], *, retry: bool = False
+        self, caller: SlotIdentity, name: str, arguments: dict[str, Any], *, retry: bool = False
     ) -> Call:
         assert not retry
+        names = [each.name for each in await self.listed(caller)]
+        if name not in names:
+            raise ActionUnknown(action=name, known=", ".join(names))
         self.made.append((name, arguments))
         if name == "slow":
             await self.go.wait()

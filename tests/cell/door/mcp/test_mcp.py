@@ -63,7 +63,6 @@ class Wire:
         body = {"jsonrpc": "2.0", "id": "a", "method": method, "params": {**params, "_meta": META}}
         return await self.raw(json.dumps(body).encode(), {**given, **(headers or {})})
 
-
     async def other(self, method: str) -> tuple[int, str]:
         """Status of a request that posts nothing, and what it may do instead."""
         headers = {"authorization": f"Bearer {TOKEN}", "accept": "text/event-stream"}
@@ -106,7 +105,8 @@ async def test_an_unmodified_client_of_either_era_lists_and_calls() -> None:
         )
         out, _ = await process.communicate()
     assert process.returncode == 0
-    modern, legacy = json.loads(out)
+    modern, legacy, framework = json.loads(out)
+    assert framework == ["cancel", "find", "slow", '{"order":"W1"}']
     assert (modern["version"], legacy["version"]) == (MODERN, "2025-11-25")
     for told in (modern, legacy):
         assert told["tools"] == ["cancel", "find", "slow"]

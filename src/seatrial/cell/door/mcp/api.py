@@ -65,7 +65,10 @@ class _Post:
 
 
 class _Endpoint:
-    """The app. It holds calls whose callers have gone: an effect is not cut off half-way."""
+    """One message of MCP in, one answer out; see the how-to page for what is served.
+
+    Calls whose callers have gone are held here: an effect is not cut off half-way.
+    """
 
     def __init__(self, slots: Slots, tools: Tools, quiet: float) -> None:
         self._slots = slots
