@@ -156,7 +156,7 @@ class _Endpoint:
         finally:
             client.cancel()
             await asyncio.gather(client, return_exceptions=True)
-        if not work.done() and not client.cancelled():
+        if not client.cancelled():  # even if the answer is there: nobody has it
             raise ClientGone
         return work.done()
 
