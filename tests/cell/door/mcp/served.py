@@ -98,10 +98,14 @@ class _Slots:
         )
 
 
+def door(actions: Written, *, quiet: float = 10.0) -> Routes:
+    """A door for `actions`, to be served."""
+    tools = Tools(cast("Actions", actions))
+    return Routes(mcp_routes(cast("Slots", _Slots()), tools, quiet=quiet))
+
+
 @asynccontextmanager
 async def served(actions: Written, *, quiet: float = 10.0) -> AsyncIterator[str]:
     """The address of a door for `actions`."""
-    tools = Tools(cast("Actions", actions))
-    routes = Routes(mcp_routes(cast("Slots", _Slots()), tools, quiet=quiet))
-    async with serving(ErrorBoundary(routes, Ids(SystemClock()))) as address:
+    async with serving(ErrorBoundary(door(actions, quiet=quiet), Ids(SystemClock()))) as address:
         yield f"{address}/mcp"

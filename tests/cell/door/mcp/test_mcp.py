@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 
 from seatrial.cell.door.mcp.domain.messages import LARGEST, REFUSED
+from seatrial.kit.http.requests import ClientGone
 from tests.cell.door.cells import in_a_loop
-from tests.cell.door.mcp.served import EMPTY, TOKEN, Written, served
+from tests.cell.door.mcp.served import EMPTY, TOKEN, Written, door, served
 from tests.contract.flags.reference import python_of
 
 CHILD = Path(__file__).with_name("client.py")
@@ -298,3 +299,31 @@ async def test_a_call_that_is_refused_after_its_answer_began_is_told_so_and_once
         assert (await wire.old("ping"))[0] == 200
     assert actions.ends == []
     assert not [each for each in caplog.records if each.exc_info]
+
+
+@in_a_loop
+async def test_an_answer_that_is_there_when_its_caller_has_left_counts_as_lost() -> None:
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "find"}}'
+    told = iter([{"type": "http.request", "body": body}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(told, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    actions = Written()
+    headers = {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mcp",
+        "raw_path": b"/mcp",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    with pytest.raises(ClientGone):
+        await door(actions)(scope, receive, send)
+    await asyncio.sleep(0)
+    assert (actions.ends, sent) == (["lost"], [])
