@@ -316,13 +316,18 @@ def test_what_nobody_listens_to_is_cut_off_and_only_that() -> None:
         await asyncio.sleep(0.01)
         said.append("went on")
         # A client that leaves at the very end cuts nothing that comes after.
-        async with while_listening(_client(leaves)):
+        async with while_listening(_client(leaves)) as listener:
             await asyncio.sleep(0)
+        said.append("left" if listener.left else "stayed")
         await asyncio.sleep(0.01)
         said.append("went on")
+        async with while_listening(_client(asyncio.Event())) as listener:
+            await asyncio.sleep(0)
+        said.append("left" if listener.left else "stayed")
         return said
 
-    assert asyncio.run(asyncio.wait_for(work(), 5)) == ["gone", "went on", "went on"]
+    said = ["gone", "went on", "left", "went on", "stayed"]
+    assert asyncio.run(asyncio.wait_for(work(), 5)) == said
 
 
 def test_a_cancellation_from_elsewhere_stays_one() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from seatrial.cell.door.api.actions import action_routes
+from seatrial.cell.door.mcp.api import mcp_routes
+from seatrial.cell.door.mcp.service import Tools
 from seatrial.cell.door.service.slots import Slots
 from seatrial.cell.door.store.tables import HISTORY as DOOR
 from seatrial.cell.hosts.domain import SlotIdentity
@@ -47,8 +49,8 @@ class Inside:
     ) -> tuple[int, Any]:
         """Status and JSON of an answer to bytes."""
         reader, writer = await self.begun(path, raw, method=method, headers=headers)
-        answer = await reader.read()
-        writer.close()
+        with contextlib.closing(writer):  # also where the segment ends first
+            answer = await reader.read()
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), json.loads(body)
 
@@ -91,7 +93,8 @@ async def door(database: Database, shop: Database, process: Process) -> AsyncIte
 
     slots = Slots(database, hosted=whose, environment="staging", clock=CLOCK)
     async with cell(database, shop, agent) as here:
-        routes = Routes(action_routes(slots, here.actions, here.waits))
+        plain = action_routes(slots, here.actions, here.waits)
+        routes = Routes([*plain, *mcp_routes(slots, Tools(here.actions))])
         async with serving(ErrorBoundary(routes, IDS)) as url:
             address.append(url)
             yield here

@@ -11,7 +11,7 @@ from seatrial.cell.door.mcp.api import mcp_routes
 from seatrial.cell.door.mcp.service import Tools
 from seatrial.cell.door.service.slots import Insider, Slots
 from seatrial.cell.hosts.domain import SlotIdentity
-from seatrial.cell.tools.domain.refusals import ConnectorUnbound
+from seatrial.cell.tools.domain.refusals import ActionUnknown, ConnectorUnbound
 from seatrial.cell.tools.domain.values import Shown, Told
 from seatrial.cell.tools.service.actions import Actions  # noqa: TC001 - named in a cast
 from seatrial.contract.releases.actions import Effect
@@ -61,13 +61,16 @@ class Written:
         )
 
     async def call(
-        self, _caller: SlotIdentity, name: str, arguments: dict[str, Any], *, retry: bool = False
+        self, caller: SlotIdentity, name: str, arguments: dict[str, Any], *, retry: bool = False
     ) -> Call:
         assert not retry
+        names = [each.name for each in await self.listed(caller)]
+        if name not in names:
+            raise ActionUnknown(action=name, known=", ".join(names))
         self.made.append((name, arguments))
         if name == "slow":
             await self.go.wait()
-        if name == "cancel":
+        if name == "cancel" or arguments.get("order") == "W8":
             raise ConnectorUnbound(action=name, connector="shop", environment="staging")
         if arguments.get("order") == "W9":
             return Call(Told(ok=False, error="Order not found", code="action_failed"), self.ends)
@@ -95,10 +98,14 @@ class _Slots:
         )
 
 
+def door(actions: Written, *, quiet: float = 10.0) -> Routes:
+    """A door for `actions`, to be served."""
+    tools = Tools(cast("Actions", actions))
+    return Routes(mcp_routes(cast("Slots", _Slots()), tools, quiet=quiet))
+
+
 @asynccontextmanager
 async def served(actions: Written, *, quiet: float = 10.0) -> AsyncIterator[str]:
     """The address of a door for `actions`."""
-    tools = Tools(cast("Actions", actions))
-    routes = Routes(mcp_routes(cast("Slots", _Slots()), tools, quiet=quiet))
-    async with serving(ErrorBoundary(routes, Ids(SystemClock()))) as address:
+    async with serving(ErrorBoundary(door(actions, quiet=quiet), Ids(SystemClock()))) as address:
         yield f"{address}/mcp"

@@ -8,12 +8,15 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
+from seatrial.cell.door.mcp.domain.messages import LARGEST, REFUSED
+from seatrial.kit.http.requests import ClientGone
 from tests.cell.door.cells import in_a_loop
-from tests.cell.door.mcp.served import EMPTY, TOKEN, Written, served
+from tests.cell.door.mcp.served import EMPTY, TOKEN, Written, door, served
 from tests.contract.flags.reference import python_of
 
 CHILD = Path(__file__).with_name("client.py")
@@ -61,6 +64,25 @@ class Wire:
         body = {"jsonrpc": "2.0", "id": "a", "method": method, "params": {**params, "_meta": META}}
         return await self.raw(json.dumps(body).encode(), {**given, **(headers or {})})
 
+    async def other(self, method: str) -> tuple[int, str]:
+        """Status of a request that posts nothing, and what it may do instead."""
+        headers = {"authorization": f"Bearer {TOKEN}", "accept": "text/event-stream"}
+        async with self._http.request(method, self.url, headers=headers) as answer:
+            return answer.status, answer.headers.get("allow", "")
+
+    async def announced(self, size: int) -> int:
+        """Status of a message that is only announced."""
+        parts = urlsplit(self.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        head = (
+            f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-length: {size}\r\n"
+            f"content-type: application/json\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+        )
+        writer.write(head.encode())
+        status = (await reader.readline()).split()[1]
+        writer.close()
+        return int(status)
+
 
 @contextlib.asynccontextmanager
 async def wired(actions: Written, *, quiet: float = 10.0) -> AsyncIterator[Wire]:
@@ -84,15 +106,22 @@ async def test_an_unmodified_client_of_either_era_lists_and_calls() -> None:
         )
         out, _ = await process.communicate()
     assert process.returncode == 0
-    modern, legacy = json.loads(out)
+    modern, legacy, framework = json.loads(out)
+    assert framework == ["cancel", "find", "slow", '{"order":"W1"}']
     assert (modern["version"], legacy["version"]) == (MODERN, "2025-11-25")
     for told in (modern, legacy):
         assert told["tools"] == ["cancel", "find", "slow"]
         assert told["reads"] == [False, True, True]
         assert told["found"] == {"order": "W1"}
         assert told["failed"] == [True, "Order not found"]
+        [unbound, unknown] = told["refused"]
+        assert unbound[0] == REFUSED
+        assert "[connectors.shop]" in unbound[1]
+        assert unknown[0] == -32602
+        assert "cancel, find, slow" in unknown[1]
         assert told["several"] == [f"W{number}" for number in range(10, 18)]
-    assert actions.ends == ["delivered"] * len(actions.made)
+    answered = [name for name, _ in actions.made if name != "cancel"]
+    assert actions.ends == ["delivered"] * len(answered)
 
 
 @in_a_loop
@@ -161,7 +190,8 @@ async def test_headers_that_say_something_else_than_the_body_are_refused(
         (b"no json", -32700),
         (b'{"jsonrpc": "2.0", "id": NaN, "method": "ping"}', -32700),
         (b"\xff", -32700),
-        (b"[" * 2_000 + b"]" * 2_000, -32600),
+        (b"[" * 100 + b"]" * 100, -32600),
+        (b"[" * 2_000 + b"]" * 2_000, -32700),
         (b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]', -32600),
         (b'{"id": 1, "method": "ping"}', -32600),
         (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', -32600),
@@ -191,8 +221,38 @@ async def test_who_is_nobody_or_a_web_page_gets_nothing() -> None:
         assert (await wire.raw(body, {"origin": "https://evil.example"}))[0] == 403
         assert (await wire.raw(body, {"accept": "text/html"}))[0] == 406
         assert (await wire.raw(body, {"content-type": "text/plain"}))[0] == 415
-        assert (await wire.raw(b" " * (4 << 20) + b"x"))[0] == 413
+        assert (await wire.raw(b" " * LARGEST + b"x"))[0] == 413
     assert actions.made == []
+
+
+@in_a_loop
+async def test_a_call_is_read_in_one_way_only_or_not_performed() -> None:
+    actions = Written()
+    call = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "find"%b}}'
+    async with wired(actions) as wire:
+        for arguments in (
+            b', "arguments": {"order": "W1", "order": "W2"}',
+            b', "name": "cancel"',
+            b', "arguments": {"order": 9007199254740993}',
+            b', "arguments": {"order": %b1%b}' % (b"[" * 70, b"]" * 70),
+        ):
+            status, told = await wire.raw(call % arguments)
+            assert (status, told["error"]["code"]) == (400, -32600), arguments
+        # The body names a version that the header does not.
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+        new = json.dumps({**body, "params": {"name": "find", "_meta": META}}).encode()
+        for headers in ({}, {"mcp-protocol-version": "2025-11-25"}):
+            status, told = await wire.raw(new, headers)
+            assert (status, told["id"], told["error"]["code"]) == (400, 1, -32020)
+    assert actions.made == []
+
+
+@in_a_loop
+async def test_what_posts_nothing_or_announces_too_much_is_refused_at_once() -> None:
+    async with wired(Written()) as wire:
+        for method in ("GET", "DELETE", "PUT"):
+            assert await wire.other(method) == (405, "POST")
+        assert await wire.announced(50 << 20) == 413
 
 
 @in_a_loop
@@ -221,3 +281,49 @@ async def test_a_call_that_takes_its_time_is_kept_alive_and_one_whose_caller_lef
         async with asyncio.timeout(30):
             while sorted(actions.ends) != ["delivered", "lost"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+
+
+@in_a_loop
+async def test_a_call_that_is_refused_after_its_answer_began_is_told_so_and_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    actions = Written()
+    async with wired(actions, quiet=0.05) as wire:
+        for ask in (wire.old, wire.new):
+            actions.go.clear()
+            slow = asyncio.create_task(ask("tools/call", name="slow", arguments={"order": "W8"}))
+            await asyncio.sleep(0.2)  # beyond `quiet`
+            actions.go.set()
+            status, told = await slow
+            assert (status, told["error"]["data"]["code"]) == (200, "connector_unbound")
+        assert (await wire.old("ping"))[0] == 200
+    assert actions.ends == []
+    assert not [each for each in caplog.records if each.exc_info]
+
+
+@in_a_loop
+async def test_an_answer_that_is_there_when_its_caller_has_left_counts_as_lost() -> None:
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "find"}}'
+    told = iter([{"type": "http.request", "body": body}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(told, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    actions = Written()
+    headers = {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mcp",
+        "raw_path": b"/mcp",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    with pytest.raises(ClientGone):
+        await door(actions)(scope, receive, send)
+    await asyncio.sleep(0)
+    assert (actions.ends, sent) == (["lost"], [])

@@ -10,7 +10,7 @@ from seatrial.cell.tools.service.actions import Actions
 from seatrial.cell.tools.service.waits import Waits
 from seatrial.kit.http.answers import answer_json
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
-from seatrial.kit.http.requests import header, read_json
+from seatrial.kit.http.requests import ClientGone, header, read_json
 from seatrial.kit.http.routes import path_values
 from seatrial.kit.log import bound
 
@@ -42,11 +42,13 @@ def action_routes(slots: Slots, actions: Actions, waits: Waits) -> list[tuple[st
         retry = header(scope, _RETRY) is not None
         with bound(run=caller.slot.run, agent=caller.slot.agent):
             # Whoever is gone has not got the answer: the same call again is its repetition.
-            async with while_listening(receive):
+            async with while_listening(receive) as listener:
                 called = await actions.call(
                     caller.slot, path_values(scope)["name"], arguments, retry=retry
                 )
             try:
+                if listener.left:
+                    raise ClientGone
                 await answer_json(send, called.told.document())
             except BaseException:
                 called.lost()

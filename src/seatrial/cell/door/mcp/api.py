@@ -16,7 +16,7 @@ from seatrial.cell.door.mcp.service import CALL, Answer, Tools
 from seatrial.cell.door.service.slots import Insider, Slots
 from seatrial.cell.llms.domain import CallWithoutRun
 from seatrial.kit.crypto.documents import JsonMalformed
-from seatrial.kit.crypto.values import JsonTooDeep
+from seatrial.kit.crypto.values import JsonTooDeep, JsonUnfit
 from seatrial.kit.errors import SeatrialError
 from seatrial.kit.http.answers import JSON, answer, answer_empty
 from seatrial.kit.http.asgi import App, Headers, Receive, Scope, Send
@@ -65,7 +65,10 @@ class _Post:
 
 
 class _Endpoint:
-    """The app. It holds calls whose callers have gone: an effect is not cut off half-way."""
+    """One message of MCP in, one answer out; see the how-to page for what is served.
+
+    Calls whose callers have gone are held here: an effect is not cut off half-way.
+    """
 
     def __init__(self, slots: Slots, tools: Tools, quiet: float) -> None:
         self._slots = slots
@@ -141,9 +144,7 @@ class _Endpoint:
         except BaseException:
             work.add_done_callback(_lost)
             raise
-        if not work.done():  # the stream ended because its listener has gone
-            work.add_done_callback(_lost)
-        elif (call := work.result().call) is not None:
+        if work.exception() is None and (call := work.result().call) is not None:
             call.delivered()
 
     async def _is_quick(self, post: _Post, work: asyncio.Task[Answer]) -> bool:
@@ -155,7 +156,7 @@ class _Endpoint:
         finally:
             client.cancel()
             await asyncio.gather(client, return_exceptions=True)
-        if not work.done() and not client.cancelled():
+        if not client.cancelled():  # even if the answer is there: nobody has it
             raise ClientGone
         return work.done()
 
@@ -189,10 +190,10 @@ async def _body(scope: Scope, receive: Receive) -> object:
     if accept is not None and not _takes(scope, b"application/json"):
         raise AnswerFormRefused(given=accept.decode("latin-1"))
     try:
-        return await read_json(scope, receive, limit=messages.LARGEST, strict=False)
+        return await read_json(scope, receive, limit=messages.LARGEST, deepest=messages.DEEPEST)
     except JsonMalformed as error:
         raise RpcError(messages.PARSE_ERROR, error.message) from None
-    except JsonTooDeep as error:
+    except (JsonTooDeep, JsonUnfit) as error:
         raise RpcError(messages.INVALID_REQUEST, error.message) from None
 
 
@@ -211,7 +212,8 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _era(headers: Mapping[str, str], message: Asked | Noted) -> Era:
     try:
-        return versions.era(headers.get(versions.VERSION))
+        meta = message.meta if isinstance(message, Asked) else None
+        return versions.era(headers.get(versions.VERSION), meta)
     except RpcError as error:
         error.id = message.id if isinstance(message, Asked) else None
         raise

@@ -14,6 +14,7 @@ from seatrial.cell.door.mcp.domain.messages import (
 )
 from seatrial.cell.door.mcp.domain.versions import Era
 from seatrial.cell.door.service.slots import Insider
+from seatrial.cell.tools.domain.refusals import ActionUnknown
 from seatrial.cell.tools.service.actions import Actions, Called
 
 CALL: Final = "tools/call"
@@ -69,10 +70,10 @@ class Tools:
 
     async def _call(self, caller: Insider, asked: Asked, era: Era) -> Answer:
         name, arguments = tools.called(asked)
-        actions = await self._actions.listed(caller.slot)
-        if all(action.name != name for action in actions):
-            raise tools.unknown(name, actions)
-        called = await self._actions.call(caller.slot, name, arguments)
+        try:
+            called = await self._actions.call(caller.slot, name, arguments)
+        except ActionUnknown:
+            raise tools.unknown(name, await self._actions.listed(caller.slot)) from None
         return Answer(_answer(asked, era, tools.result(called.told)).document, called)
 
 

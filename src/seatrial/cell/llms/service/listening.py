@@ -14,7 +14,8 @@ class Listener:
     """Who listens.
 
     Attributes:
-        left: it is gone: a cancellation that the block meets is for this.
+        left: it is gone. A cancellation that the block meets is for this; after the block, nobody
+            has waited for what it made.
     """
 
     left: bool = False
@@ -30,11 +31,12 @@ async def while_listening(receive: Receive) -> AsyncIterator[Listener]:
     if task is None:
         raise RuntimeError("only a task can be cut off")
     before = task.cancelling()
-    listener, over = Listener(), False
+    listener, over, struck = Listener(), False, False
 
     def leave(_: asyncio.Task[None]) -> None:
+        nonlocal struck
         if not over:  # a callback that is on its way cannot be taken back
-            listener.left = True
+            listener.left = struck = True
             task.cancel()
 
     watch = asyncio.create_task(gone(receive))
@@ -42,14 +44,15 @@ async def while_listening(receive: Receive) -> AsyncIterator[Listener]:
     try:
         yield listener
     except asyncio.CancelledError:
-        if listener.left and task.uncancel() <= before:
-            listener.left = False
+        if struck and task.uncancel() <= before:
+            struck = False
             raise ClientGone from None
         raise
     finally:
         over = True
+        listener.left = watch.done()  # though its callback has not run
         watch.cancel()
-        if listener.left:  # cut off too late: take it back before it strikes elsewhere
+        if struck:  # cut off too late: take it back before it strikes elsewhere
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
             task.uncancel()

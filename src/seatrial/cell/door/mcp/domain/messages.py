@@ -8,18 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from seatrial.cell.tools.domain.values import DEEPEST as DEEPEST_ARGUMENTS
+from seatrial.cell.tools.domain.values import LARGEST_ARGUMENTS
+
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
-REFUSED: Final = -32000
-"""Of the band that is left to implementations: a rule of Seatrial says no, `data` says which."""
+REFUSED: Final = 1
+"""A rule of Seatrial says no, `data` says which. Outside of what JSON-RPC and MCP reserve: -32000
+is what some clients call a closed connection.
+"""
 HEADER_MISMATCH: Final = -32020
 UNSUPPORTED_VERSION: Final = -32022
 
-LARGEST: Final = 4 << 20
-"""Bytes of a message."""
+LARGEST: Final = LARGEST_ARGUMENTS + (64 << 10)
+"""Bytes of a message: the largest arguments, so that those are refused by name, and their cover."""
+DEEPEST: Final = DEEPEST_ARGUMENTS + 2
+"""Levels of a message: arguments stand two below its top."""
 LONGEST_ID: Final = 256
 """Characters of an id that is text."""
 LONGEST_METHOD: Final = 128

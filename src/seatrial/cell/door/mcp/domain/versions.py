@@ -45,19 +45,22 @@ class Era(enum.Enum):
     STATELESS = "stateless"
 
 
-def era(version: str | None) -> Era:
-    """The era of a request whose header names `version`.
+def era(version: str | None, meta: Mapping[str, Any] | None = None) -> Era:
+    """The era of a message whose header names `version`.
 
-    No header means a handshake: those clients send `initialize` without one.
+    No header means a handshake, whose clients send `initialize` without one; but a message whose
+    `meta` names a version was to say the same in its header.
 
     Raises:
-        RpcError: no such version is served here.
+        RpcError: no such version is served here, or header and body differ.
     """
+    if version is not None and version not in SUPPORTED:
+        raise unsupported(version)
     if version == MODERN:
         return Era.STATELESS
-    if version is None or version in HANDSHAKE:
-        return Era.HANDSHAKE
-    raise unsupported(version)
+    if (inside := (meta or {}).get(META_VERSION)) is not None and inside != version:
+        raise RpcError(HEADER_MISMATCH, f"the header {VERSION} does not say what the body says")
+    return Era.HANDSHAKE
 
 
 def unsupported(version: str, own: Id | None = None) -> RpcError:
