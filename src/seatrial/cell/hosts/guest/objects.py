@@ -1,13 +1,14 @@
-"""Agents that are objects of a framework: a graph of LangGraph, an `Agent` of OpenAI or Pydantic AI.
+"""Agents that are objects: a graph of LangGraph, an `Agent` of OpenAI Agents or of Pydantic AI.
 
-Each is called as its own framework calls it, streaming, and nothing of a framework is imported here:
-an object is known by the module of its class, and whatever else is needed is in the modules that its
+Each is called as its framework calls it, streaming, and nothing of a framework is imported here: an
+object is known by the module of its class, and whatever else is needed is in the modules that its
 own import has loaded. On its author's machine the same file is loaded by its path.
 """
 
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Final, Protocol
 
@@ -110,27 +111,38 @@ def _openai(agent: Any) -> Native:  # noqa: ANN401 - of a package that is not ou
     async def call(given: Any, about: About) -> AsyncIterator[Any]:  # noqa: ANN401 - any JSON
         # Its traces go to an address of OpenAI's own, which no agent here can reach.
         quiet = package.RunConfig(tracing_disabled=True)
-        result = package.Runner.run_streamed(agent, _turns(given, about), run_config=quiet)
-        async for event in result.stream_events():
-            data = getattr(event, "data", None)
-            if getattr(data, "type", None) == _TEXT_DELTA:
-                yield data.delta
+        async with AsyncExitStack() as stack:
+            # It calls servers of tools only once somebody has connected them.
+            servers = [server for each in _reachable(agent) for server in each.mcp_servers]
+            for server in {id(each): each for each in servers}.values():
+                await stack.enter_async_context(server)
+            result = package.Runner.run_streamed(agent, _turns(given, about), run_config=quiet)
+            async for event in result.stream_events():
+                data = getattr(event, "data", None)
+                if getattr(data, "type", None) == _TEXT_DELTA:
+                    yield data.delta
         yield Whole(plain(result.final_output))
 
     return call
 
 
 def _openai_tools(agent: Any) -> Iterable[Any]:  # noqa: ANN401 - of a package that is not ours
-    seen: list[Any] = []
+    # Of its kinds of tools these have a function in this process; the others are the provider's.
+    tools = (tool for each in _reachable(agent) for tool in each.tools)
+    return (tool.name for tool in tools if hasattr(tool, "on_invoke_tool"))
+
+
+def _reachable(agent: Any) -> list[Any]:  # noqa: ANN401 - of a package that is not ours
+    """The agent and all that it may hand over to."""
+    seen: dict[int, Any] = {}
     ahead = [agent]
     while ahead:
         each = ahead.pop()
-        if all(each is not other for other in seen):
-            seen.append(each)
-            ahead += [other for other in each.handoffs if hasattr(other, "handoffs")]
-    # Of its kinds of tools these have a function in this process; the others are the provider's.
-    own = (tool for each in seen for tool in each.tools if hasattr(tool, "on_invoke_tool"))
-    return (tool.name for tool in own)
+        each = getattr(each, "agent", each)
+        if id(each) not in seen and hasattr(each, "mcp_servers"):
+            seen[id(each)] = each
+            ahead += each.handoffs
+    return list(seen.values())
 
 
 # --- Pydantic AI ---------------------------------------------------------------------------------
