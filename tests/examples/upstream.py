@@ -160,13 +160,13 @@ def _responses_said(asked: Asked) -> Iterator[bytes]:
         events = [{"type": kind, **place, "delta": f"{word} "} for word in asked.words]
     whole = {"id": "resp_1", "object": "response", "created_at": 1, "model": MODEL}
     whole |= {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
-    usage = {"input_tokens": 20, "output_tokens": 5, "total_tokens": 25}
-    usage_more = {
+    usage: dict[str, Any] = {"input_tokens": 20, "output_tokens": 5, "total_tokens": 25}
+    usage |= {
         "input_tokens_details": {"cached_tokens": 0},
         "output_tokens_details": {"reasoning_tokens": 0},
     }
     begun = whole | {"status": "in_progress", "output": [], "usage": None}
-    done = whole | {"status": "completed", "output": [item], "usage": usage | usage_more}
+    done = whole | {"status": "completed", "output": [item], "usage": usage}
     added = {"type": "response.output_item.added", "output_index": 0, "item": item}
     finished = {"type": "response.output_item.done", "output_index": 0, "item": item}
     named = [

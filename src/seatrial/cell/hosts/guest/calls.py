@@ -69,6 +69,11 @@ class Calls:
         """The form of the callable."""
         return self._entry.kind
 
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """What an object of a framework runs in this process."""
+        return self._entry.tools
+
     def run(self, request: dict[str, Any], emit: Emit) -> bytes:
         """Serve one run; chunks go to `emit` as lines, the last line is the answer."""
         self._residue.look()

@@ -118,7 +118,7 @@ def _openai(agent: Any) -> Native:  # noqa: ANN401 - of a package that is not ou
                 await stack.enter_async_context(server)
             result = package.Runner.run_streamed(agent, _turns(given, about), run_config=quiet)
             async for event in result.stream_events():
-                data = getattr(event, "data", None)
+                data: Any = getattr(event, "data", None)
                 if getattr(data, "type", None) == _TEXT_DELTA:
                     yield data.delta
         yield Whole(plain(result.final_output))
