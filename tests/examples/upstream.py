@@ -169,7 +169,7 @@ def _responses_said(asked: Asked) -> Iterator[bytes]:
     done = whole | {"status": "completed", "output": [item], "usage": usage}
     added = {"type": "response.output_item.added", "output_index": 0, "item": item}
     finished = {"type": "response.output_item.done", "output_index": 0, "item": item}
-    named = [
+    named: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
         added,
         *events,
@@ -177,7 +177,7 @@ def _responses_said(asked: Asked) -> Iterator[bytes]:
         {"type": "response.completed", "response": done},
     ]
     for number, each in enumerate(named):
-        yield _named(each | {"sequence_number": number})
+        yield _named({**each, "sequence_number": number})
 
 
 def _messages_said(asked: Asked) -> Iterator[bytes]:
