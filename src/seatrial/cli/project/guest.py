@@ -61,6 +61,7 @@ def _loaded(entry: str) -> Any:  # noqa: ANN401 - whatever the agent defines
 def _of_hosts() -> Any:  # noqa: ANN401 - a module
     """How a cell's host calls objects of frameworks: one file for both, and it needs no package."""
     file = Path(__file__).resolve().parents[2] / "cell" / "hosts" / "guest" / "objects.py"
+    # lint: SEA012 because this program runs where Seatrial is not installed
     spec = importlib.util.spec_from_file_location("seatrial_objects", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"no file {str(file)!r}")
