@@ -17,6 +17,7 @@ from seatrial.cell.runs.domain.refusals import (
     SessionOfOther,
 )
 from seatrial.cell.runs.domain.values import Filter, SessionFilter
+from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.runs.store.tables import RUN, SESSION
 from seatrial.cell.switch.domain import AgentUnknown, ReleaseAbsent
 from seatrial.contract.releases.components import Limits
@@ -341,7 +342,13 @@ async def test_a_caller_whose_runs_are_done_may_queue_again(sqlite_url: str) -> 
                 answers = [await runs.accept(asked(n)) for n in range(3)]
                 queued = [answer.run.state is RunState.QUEUED for answer in answers]
                 assert queued == [False, True, True]
-                await until(lambda: not runs.waiting and not runs.active)
+                # While it looks whether there is more to claim, its room is not free.
+                await until(lambda: not runs.waiting and not runs.active and _rests(runs))
+
+
+def _rests(runs: Runs) -> bool:
+    worker = runs._worker
+    return not worker._backlog and not worker._reserved
 
 
 @pytest.mark.parametrize(
