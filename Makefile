@@ -43,8 +43,9 @@ test: check ## Prove every promise: the checks, then the whole suite with covera
 	@pytest -q -n 2 --dist worksteal $(or $(ARGS),--cov --cov-report=)
 	@test -n "$(ARGS)" || coverage report --fail-under=90 | tail -n 25
 
-test-peers: $(READY) ## Also test against large peers: a real Unleash server (400 MB from npm)
-	@SEATRIAL_PEERS=1 pytest -q -p no:xdist tests/sdk/flags/test_unleash_server.py
+test-peers: $(READY) ## Also test against large peers: a real Unleash server (400 MB from npm), five agent frameworks
+	@SEATRIAL_PEERS=1 pytest -q -p no:xdist tests/sdk/flags/test_unleash_server.py \
+		tests/examples/test_frameworks.py
 
 soak: $(READY) ## Run the long loops in full and write their figures to docs/reference/soak.md
 	@python dev/soak.py

@@ -58,6 +58,7 @@ async def test_a_receipt_tells_all_that_is_known_of_a_run(database: Database) ->
         ("model", "c-other", "done"),
     ]
     assert [c["row"] for c in told["calls"]] == [None, 1, None, 2]
+    assert told["warnings"] == []
     assert [
         (e["seq"], e["kind"], e["name"], e["state"], e["tries"], e["answered_from_record"])
         for e in told["journal"]
@@ -236,3 +237,17 @@ async def test_every_route_that_changes_something_names_its_operation(sqlite_url
         async with door(database) as cell:
             for method, path, app in cell.table:
                 assert (method == "GET") != isinstance(app, Operating), (method, path)
+
+
+@in_a_loop
+async def test_a_run_that_asked_nothing_of_its_cell_is_warned_of_once_it_is_over(
+    one: Database,
+) -> None:
+    async with door(one) as cell:
+        run, token = await cell.begun()
+        await cell.inner.ask("/v1/prompts/greeting", token=token)
+        _, before = await cell.ask("GET", f"/v1/runs/{run}/receipt")
+        await cell.ask("POST", f"{LOCAL}/{run}/end", {"output": 42})
+        _, told = await cell.ask("GET", f"/v1/runs/{run}/receipt")
+    assert before["warnings"] == []
+    assert [each["code"] for each in told["warnings"]] == ["never_at_the_door"]

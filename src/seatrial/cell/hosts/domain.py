@@ -91,13 +91,16 @@ class Warmed:
 
     Attributes:
         release: its digest.
-        kind: the callable's form: `sync`, `async`, `generator`, `async_generator`.
+        kind: the callable's form: `sync`, `async`, `generator`, `async_generator`; or the
+            framework whose object it is.
         isolation: of its processes.
+        tools: names of what it runs by itself, as far as an object of a framework tells.
     """
 
     release: Digest
     kind: str
     isolation: Isolation
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,11 @@ from seatrial.cell.tools.domain.refusals import ArgumentsRefused
 
 FORMAT: Final = 1
 _REVIEW: Final = "review:"
+_NEVER_AT_THE_DOOR: Final = {
+    "code": "never_at_the_door",
+    "message": "The agent asked its cell for no model and no action. If it does ask a model, it "
+    "goes past the journal: take the address from OPENAI_BASE_URL or ANTHROPIC_BASE_URL.",
+}
 _FROM_RECORD: Final = frozenset(("answered", "approximated", "attached"))
 
 
@@ -30,6 +35,7 @@ def receipt(  # noqa: PLR0913 - one for each part of it
     """The receipt of `run` as JSON; what is not known yet is null or empty, never left out."""
     retries = [part for stretch in restarts for part in _parts(stretch)]
     waits = [part for stretch in restarts for part in _waits(stretch)]
+    asked = [call for call in calls if call.intent.kind is not CallKind.PROMPT]
     output = None if run.failure is not None else run.output
     return {
         "format": FORMAT,
@@ -62,6 +68,7 @@ def receipt(  # noqa: PLR0913 - one for each part of it
         "effect": {"kind": "answer", "output": output} if run.over and not run.failure else None,
         "output": run.output,
         "error": _error(run.failure),
+        "warnings": [_NEVER_AT_THE_DOOR] if run.over and not (journal or asked) else [],
         "totals": {
             "calls": totals.calls,
             "input_tokens": totals.input_tokens,

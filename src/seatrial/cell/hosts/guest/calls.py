@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from .entry import Entry
 from .failures import GuestError, raised
+from .objects import Whole
 from .residue import Residue
 
 DEEPEST: Final = 100  # lists and objects one inside the other, in an output or a chunk
@@ -67,6 +68,11 @@ class Calls:
     def kind(self) -> str:
         """The form of the callable."""
         return self._entry.kind
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """What an object of a framework runs in this process."""
+        return self._entry.tools
 
     def run(self, request: dict[str, Any], emit: Emit) -> bytes:
         """Serve one run; chunks go to `emit` as lines, the last line is the answer."""
@@ -146,6 +152,8 @@ async def _awaited(value: Any, emit: Emit) -> Any:  # noqa: ANN401 - whatever th
             return _gathered(value, emit) if inspect.isgenerator(value) else value
     chunks: list[Any] = []
     async for chunk in value:
+        if isinstance(chunk, Whole):
+            return chunk.value
         _send(chunk, emit)
         chunks.append(chunk)
     return _joined(chunks)

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from .failures import GuestError, raised
+from .objects import framework
 
 _STANDALONE: Final = "seatrial_entry"
 _MOST_PARAMETERS: Final = 2  # the input and the context
@@ -23,13 +24,16 @@ class Entry:
 
     Attributes:
         function: what to call.
-        kind: `sync`, `async`, `generator` or `async_generator`, as far as it shows beforehand.
+        kind: `sync`, `async`, `generator` or `async_generator`, as far as it shows beforehand;
+            or the framework whose object it is.
         takes_context: whether it takes the context after the input.
+        tools: names of what an object of a framework runs in this process.
     """
 
     function: Callable[..., Any]
     kind: str
     takes_context: bool
+    tools: tuple[str, ...] = ()
 
 
 Taken = Callable[..., Any]
@@ -42,7 +46,11 @@ def load(entry: str, bundle: str) -> Entry:
     Raises:
         GuestError: `entry_missing`, `entry_broken` or `entry_uncallable`.
     """
-    found, name = taken(entry, bundle), entry.rpartition(":")[2]
+    found, name = _found(entry, bundle), entry.rpartition(":")[2]
+    known = framework(found)
+    if known is not None:
+        return Entry(function=known.call, kind=known.name, takes_context=True, tools=known.tools)
+    _callable(entry, found)
     return Entry(function=found, kind=_kind(found), takes_context=_takes_context(name, found))
 
 
@@ -52,6 +60,12 @@ def taken(entry: str, bundle: str) -> Taken:
     Raises:
         GuestError: `entry_missing`, `entry_broken` or `entry_uncallable`.
     """
+    found = _found(entry, bundle)
+    _callable(entry, found)
+    return found  # type: ignore[no-any-return] # it can be called, which is all that is known
+
+
+def _found(entry: str, bundle: str) -> Any:  # noqa: ANN401 - whatever the agent defines
     path, _, name = entry.rpartition(":")
     file = Path(bundle, path)
     if not file.is_file():
@@ -63,11 +77,15 @@ def taken(entry: str, bundle: str) -> Taken:
     found = getattr(module, name, None)
     if found is None:
         raise GuestError("entry_missing", f"{path!r} has no {name!r}{_others(module)}")
+    return found
+
+
+def _callable(entry: str, found: object) -> None:
+    path, _, name = entry.rpartition(":")
     if not callable(found):
         raise GuestError(
             "entry_uncallable", f"{name!r} in {path!r} is a {type(found).__name__}, no callable"
         )
-    return found  # type: ignore[no-any-return] # it can be called, which is all that is known
 
 
 def put_on_path(bundle: str) -> None:

@@ -66,6 +66,7 @@ class Functions:
     """Calls whatever function it is asked for."""
 
     kind: Final = KIND
+    tools: Final = ()
 
     def __init__(self, bundle: str, reply: Reply) -> None:
         self._bundle = bundle

@@ -38,8 +38,9 @@ def start(told: str) -> None:
     except GuestError as error:
         serve(connection, reader, Readiness(status=500, body={"error": error.told()}), _refuse)
     else:
-        kind = calls.kind
-        body = {"contract": CONTRACT, "kind": kind, "isolation": isolation}
+        body = {"contract": CONTRACT, "kind": calls.kind, "isolation": isolation}
+        if calls.tools:
+            body["tools"] = list(calls.tools)
         serve(connection, reader, Readiness(status=200, body=body), calls.run)
     os._exit(0)  # not the agent's exit handlers: they could hold the process for ever
 

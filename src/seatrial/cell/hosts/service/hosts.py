@@ -326,7 +326,10 @@ class Hosts:
             pool.starting -= 1
         if slot.isolation is not None:
             pool.warmed = Warmed(
-                release=pool.plan.release, kind=slot.kind, isolation=slot.isolation
+                release=pool.plan.release,
+                kind=slot.kind,
+                isolation=slot.isolation,
+                tools=slot.tools,
             )
         return slot
 

@@ -47,6 +47,7 @@ from seatrial.kit.errors import SeatrialError
 
 _LAST_WORDS: Final = 0.5  # seconds between a closed connection and the exit status
 _LONGEST_REASON: Final = 2_000  # characters
+_MOST_TOOLS: Final = 256
 _LONGEST_TRACE: Final = 20_000
 
 OnLine = Callable[[LogLine], None]
@@ -79,6 +80,7 @@ class Slot:
         self.id = slot_id
         self.stored_token = token.stored()
         self.kind = ""
+        self.tools: tuple[str, ...] = ()
         self.isolation: Isolation | None = None
         self.idle_since = 0.0
         self._process: GuestProcess | None = None
@@ -232,6 +234,7 @@ class Slot:
             if status != 200:
                 raise _refusal(self.plan.entry, told["error"])
             self.kind = str(told["kind"])
+            self.tools = tuple(str(each) for each in list(told.get("tools", ()))[:_MOST_TOOLS])
             self.isolation = isolation_of(told["isolation"])
             contract = told["contract"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:

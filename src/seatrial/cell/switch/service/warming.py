@@ -1,6 +1,7 @@
 """Hosts as the switch warms them, and a release as hosts take it."""
 
 import asyncio
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from seatrial.cell.switch.service.blobs import Blobs
 from seatrial.contract.releases.release import Release
 from seatrial.kit.crypto.digests import Digest
 
+_LOG: Final = logging.getLogger(__name__)
 _DRAFT: Final = ".draft-"
 _USUAL: Final = Limits()
 
@@ -54,6 +56,13 @@ class HostWarmer:
         """
         plan = await asyncio.to_thread(self._plan, release)
         warmed = await self._hosts.prepare(plan)
+        undeclared = sorted(set(warmed.tools) - set(release.tools))
+        if undeclared:
+            _LOG.warning(
+                "%s runs %s by itself, which seatrial.toml does not declare: nothing records it",
+                release.manifest.agent,
+                ", ".join(undeclared),
+            )
         if isolated:
             warmed.isolation.demand()
 
