@@ -46,9 +46,10 @@ def action_routes(slots: Slots, actions: Actions, waits: Waits) -> list[tuple[st
                 called = await actions.call(
                     caller.slot, path_values(scope)["name"], arguments, retry=retry
                 )
+            if listener.left:
+                called.lost()
+                raise ClientGone
             try:
-                if listener.left:
-                    raise ClientGone
                 await answer_json(send, called.told.document())
             except BaseException:
                 called.lost()
