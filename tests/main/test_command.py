@@ -78,6 +78,8 @@ Commands:
   doctor        Check that this machine can carry Seatrial.
   data          Mask data for staging, and prove it.
   flags         Lint, explain and serve feature flags.
+  recordings    Import, show and play conversations.
+  provider      Serve a scripted model.
   rollout       Rehearse a rollout plan.
   settings      Check a settings file.
   explain       Explain an error by its code.

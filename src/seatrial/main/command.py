@@ -38,6 +38,8 @@ _COMMANDS: Final = {
     "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
     "data": ("seatrial.data.cli.group:data", "Mask data for staging, and prove it."),
     "flags": ("seatrial.cell.door.cli:flags", "Lint, explain and serve feature flags."),
+    "recordings": (f"{_VERBS}.recordings:recordings", "Import, show and play conversations."),
+    "provider": ("seatrial.cell.llms.scripted.cli:provider", "Serve a scripted model."),
     "rollout": ("seatrial.control.rollouts.cli:rollout", "Rehearse a rollout plan."),
     "settings": ("seatrial.main.settings_command:settings", "Check a settings file."),
     "explain": ("seatrial.main.explain:explain", "Explain an error by its code."),

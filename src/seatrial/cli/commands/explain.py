@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from seatrial.cli.commands.invoke import ended
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
 from seatrial.cli.replaying import Difference, difference
 from seatrial.cli.talk import say, tamed, where
+from seatrial.cli.waiting import ended
 from seatrial.kit.terminal.output import answer_json, json_option, table
 from seatrial.kit.text import printable
 

@@ -14,8 +14,8 @@ from seatrial.cli.servers.cell import Cell
 from seatrial.cli.servers.domain import AnswerUnexpected, RunFailed
 from seatrial.cli.servers.peer import Headers
 from seatrial.cli.talk import say, tamed, where
+from seatrial.cli.waiting import ended
 from seatrial.contract.runs.states import ENDED, RunState
-from seatrial.kit.clock import SystemClock
 from seatrial.kit.errors import Exit
 from seatrial.kit.http.client import AnswerBroken, CallTimedOut
 from seatrial.kit.http.events import Event
@@ -26,7 +26,6 @@ Row = dict[str, Any]
 _ENDED: Final = frozenset(str(state) for state in ENDED)
 _SUCCEEDED: Final = str(RunState.SUCCEEDED)
 _WAIT: Final = 25.0  # seconds that one call waits; below what proxies cut off
-_GLANCE: Final = 1.0  # seconds between looks at a long run
 _RECONNECTS: Final = 5
 
 
@@ -94,19 +93,6 @@ def invoke(  # noqa: PLR0913 - one parameter for each option
     elif mode == "wait" and run.get("state") == _SUCCEEDED:
         click.echo(shown(run.get("output")))
     return outcome(run, mode, environment)
-
-
-async def ended(cell: Cell, run: Row) -> Row:
-    """The run at its end, however long that takes; Ctrl-C leaves it running."""
-    clock = SystemClock()
-    said = False
-    while run.get("state") not in _ENDED:
-        if not said:
-            say(f"{run['id']} is {run.get('state')}; waiting (Ctrl-C leaves it running)")
-            said = True
-        await clock.sleep(_GLANCE)
-        run = await cell.run(str(run["id"]))
-    return run
 
 
 def outcome(run: Row, mode: str, environment: str) -> int:

@@ -1,0 +1,25 @@
+"""Waiting for a run that somebody else carries out."""
+
+from typing import Any, Final
+
+from seatrial.cli.servers.cell import Cell
+from seatrial.cli.talk import say
+from seatrial.contract.runs.states import ENDED
+from seatrial.kit.clock import SystemClock
+
+Row = dict[str, Any]
+_ENDED: Final = frozenset(str(state) for state in ENDED)
+_GLANCE: Final = 1.0  # seconds between looks at a long run
+
+
+async def ended(cell: Cell, run: Row) -> Row:
+    """The run at its end, however long that takes; Ctrl-C leaves it running."""
+    clock = SystemClock()
+    said = False
+    while run.get("state") not in _ENDED:
+        if not said:
+            say(f"{run['id']} is {run.get('state')}; waiting (Ctrl-C leaves it running)")
+            said = True
+        await clock.sleep(_GLANCE)
+        run = await cell.run(str(run["id"]))
+    return run

@@ -1,0 +1,151 @@
+"""Reads what others write: simulations of tau2-bench, trajectories of tau-bench."""
+
+import enum
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from seatrial.data.recordings.domain import RecordedCall, Recording, Step, Turn, Wanted
+
+Message = Mapping[str, Any]
+
+
+class Form(enum.StrEnum):
+    """Whose files are read."""
+
+    TAU2 = "tau2"
+    TAU1 = "tau1"
+
+
+class Unfit(ValueError):
+    """A conversation has no script; the text says why."""
+
+
+Found = tuple[str, Callable[[], Recording]]
+"""A conversation's name, and how to read it; that raises `Unfit`."""
+
+
+def found(form: Form, data: Any, model: str | None) -> Iterator[Found]:  # noqa: ANN401 - any JSON
+    """The conversations in a file.
+
+    Args:
+        form: of the file.
+        data: its JSON.
+        model: that answered, where the file does not say.
+
+    Raises:
+        KeyError, TypeError, ValueError: it has another form.
+    """
+    yield from _READ[form](data, model)
+
+
+def _tau2(data: Any, model: str | None) -> Iterator[Found]:  # noqa: ANN401
+    named = model or str(data["info"]["agent_info"]["llm"])
+    tasks = {str(each["id"]): each for each in data["tasks"]}
+    for each in data["simulations"]:
+        task, trial = str(each["task_id"]), each.get("trial") or 0
+
+        def read(each: Any = each, task: str = task, trial: int = trial) -> Recording:  # noqa: ANN401
+            verdict = (each.get("reward_info") or {}).get("db_check") or {}
+            wanted = (tasks[task].get("evaluation_criteria") or {}).get("actions")
+            return Recording(
+                name=f"{task}/{trial}",
+                model=named,
+                task=task,
+                turns=tuple(_turns(each["messages"])),
+                succeeded=verdict.get("db_match"),
+                wants=None if wanted is None else tuple(_wanted(w, "arguments") for w in wanted),
+            )
+
+        yield f"{task}/{trial}", read
+
+
+def _tau1(data: Any, model: str | None) -> Iterator[Found]:  # noqa: ANN401
+    if model is None:
+        raise ValueError("it does not say which model answered; name it with --model")
+    for each in data:
+        task, trial = str(each["task_id"]), each["trial"]
+
+        def read(each: Any = each, task: str = task, trial: int = trial) -> Recording:  # noqa: ANN401
+            wanted = each["info"]["task"]["actions"]
+            return Recording(
+                name=f"{task}/{trial}",
+                model=model,
+                task=task,
+                turns=tuple(_turns(each["traj"])),
+                succeeded=each["reward"] == 1,
+                wants=tuple(_wanted(w, "kwargs") for w in wanted),
+            )
+
+        yield f"{task}/{trial}", read
+
+
+_READ: Final = {Form.TAU2: _tau2, Form.TAU1: _tau1}
+
+
+def _wanted(call: Message, arguments: str) -> Wanted:
+    return Wanted(name=call["name"], arguments=call[arguments])
+
+
+def _turns(messages: Iterable[Message]) -> Iterator[Turn]:
+    """The turns of a conversation; the greeting before the first and a last farewell are none."""
+    said: str | None = None
+    steps: list[Step] = []
+    waiting: list[dict[str, Any]] = []  # calls of the last step that have no result yet
+    before: Message = {}
+    for message in messages:
+        role = message["role"]
+        if waiting and role != "tool":
+            raise Unfit(f"the call of {waiting[0]['name']} has no result")
+        if role == "user":
+            if message.get("tool_calls"):
+                raise Unfit("the person calls tools, which is not to be scripted")
+            if said is not None and steps:
+                yield Turn(said=said, steps=tuple(steps))
+            said, steps = str(message.get("content") or ""), []
+        elif role == "assistant" and said is not None:
+            waiting = [_call(call) for call in message.get("tool_calls") or ()]
+            steps.append(_step(message, before))
+        elif role == "tool":
+            steps[-1] = _answered(steps[-1], waiting, message)
+        before = message
+    if said is not None and steps:
+        yield Turn(said=said, steps=tuple(steps), cut=bool(steps[-1].calls))
+
+
+def _step(message: Message, before: Message) -> Step:
+    usage = message.get("usage") or {}
+    return Step(
+        content=message.get("content"),
+        input_tokens=usage.get("prompt_tokens"),
+        output_tokens=usage.get("completion_tokens"),
+        cost_usd=message.get("cost"),
+        seconds=_seconds(before.get("timestamp"), message.get("timestamp")),
+    )
+
+
+def _answered(step: Step, waiting: list[dict[str, Any]], result: Message) -> Step:
+    name = result.get("tool_call_id") or result.get("id")
+    place = next((n for n, call in enumerate(waiting) if call["id"] == name), None)
+    if place is None:
+        raise Unfit(f"the result {name!r} belongs to no call")
+    if place:
+        raise Unfit("results stand in another order than their calls")
+    done = RecordedCall(**waiting.pop(0), result=str(result.get("content") or ""))
+    return step.model_copy(update={"calls": (*step.calls, done)})
+
+
+def _call(call: Message) -> dict[str, Any]:
+    inner = call.get("function") or call
+    arguments = inner["arguments"]
+    if isinstance(arguments, str):
+        arguments = json.loads(arguments)
+    return {"id": str(call["id"]), "name": inner["name"], "arguments": arguments}
+
+
+def _seconds(before: str | None, now: str | None) -> float | None:
+    if before is None or now is None:
+        return None
+    passed = datetime.fromisoformat(now) - datetime.fromisoformat(before)
+    return max(0.0, round(passed.total_seconds(), 3))

@@ -1,0 +1,159 @@
+"""Recorded conversations, played to the example's own agent with the model that had them.
+
+The agent, its actions, journal and door are the real ones, and so is the provider's HTTP; only what
+it says is from the record. The short case is our own; the 80 recorded ones of tau2-bench are read
+where `SEATRIAL_TAU2` names their folder.
+"""
+
+import contextlib
+import gzip
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.examples.recorded import EXAMPLE, database
+from tests.line.command import Place, place
+
+FOLDER: Final = os.environ.get("SEATRIAL_TAU2")
+MODEL: Final = "gpt-4.1"
+EMAIL: Final = {"email": "ada.quill@shop.example"}
+CANCEL: Final = {"order_id": "#A1001", "reason": "no longer needed"}
+
+pytestmark = pytest.mark.timeout(3_600)
+
+
+def own(found: str = "ada_quill_0001") -> dict[str, Any]:
+    """A conversation with our own shop, in the form of tau2-bench."""
+
+    def calls(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        call = {"id": f"c_{name}", "name": name, "arguments": arguments}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+    messages = [
+        {"role": "user", "content": "Hello, I want to cancel an order."},
+        {"role": "assistant", "content": "Gladly. What is your e-mail address?"},
+        {"role": "user", "content": "ada.quill@shop.example"},
+        calls("find_user_id_by_email", EMAIL),
+        {"role": "tool", "id": "c_find_user_id_by_email", "content": found},
+        {"role": "assistant", "content": "Thank you. Shall I cancel #A1001?"},
+        {"role": "user", "content": "Yes."},
+        calls("calculate", {"expression": "39.5 + 0"}),
+        {"role": "tool", "id": "c_calculate", "content": "39.5"},
+        {"role": "assistant", "content": "Cancelled; 39.50 goes back to your card."},
+    ]
+    return {
+        "info": {"agent_info": {"llm": MODEL}},
+        "tasks": [{"id": "1"}],
+        "simulations": [{"task_id": "1", "trial": 0, "messages": messages}],
+    }
+
+
+def imported(here: Place, data: dict[str, Any], name: str) -> Path:
+    source = here.folder / f"{name}.json"
+    source.write_text(json.dumps(data))
+    out = here.folder / f"{name}.jsonl"
+    here.done("recordings", "import", "--format", "tau2", str(source), "--out", str(out))
+    return out
+
+
+@contextlib.contextmanager
+def answering(here: Place, file: Path) -> Iterator[str]:
+    """The address of a model that answers as in `file`."""
+    command = [
+        sys.executable,
+        "-m",
+        "seatrial.main",
+        "provider",
+        "--recordings",
+        str(file),
+        "--port",
+        "0",
+        "--json",
+    ]
+    with subprocess.Popen(command, cwd=here.folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+def up(here: Place, url: str, shop: dict[str, Any]) -> None:
+    """The example in staging, with its shop and that model."""
+    shutil.copytree(EXAMPLE, here.folder, dirs_exist_ok=True)
+    here.done("up", "--detach", "--port", "0")
+    here.done("down")
+    database(here.state / "staging" / "shop.db", shop)
+    settings = here.state / "staging" / "settings.toml"
+    bound = '[connectors.shop]\nkind = "sql"\nurl = "sqlite:///shop.db"\n'
+    settings.write_text(f'{settings.read_text()}\n[models]\nopenai = "{url}"\n\n{bound}')
+    here.done("up", "--detach")
+    here.call("secrets", "set", "openai", "--env", "staging", data="sk-of-nobody")
+    here.done("deploy")
+
+
+def test_a_recording_is_played_and_one_that_was_changed_by_hand_is_noticed() -> None:
+    shop = json.loads((EXAMPLE / "shop.json").read_text())
+    with place("retail") as here:
+        right, wrong = imported(here, own(), "right"), imported(here, own("someone_else"), "wrong")
+        listed = here.done("recordings", "list", str(right), "--json").json
+        assert [(each["name"], each["turns"], each["calls"]) for each in listed] == [("1/0", 3, 2)]
+        assert "ada_quill_0001" in here.done("recordings", "show", str(right), "1/0").out
+        assert here.call("recordings", "show", str(right), "2/0").code == 3
+        with answering(here, right) as url:
+            up(here, url, shop)
+            [told] = here.done("recordings", "run", str(right), "--agent", "retail", "--json").json
+            assert (told["same"], told["runs"], told["why"]) == (True, 3, "")
+        settings = here.state / "staging" / "settings.toml"
+        with answering(here, wrong) as other:
+            settings.write_text(settings.read_text().replace(url, other))
+            here.done("down")
+            here.done("up", "--detach")
+            said = here.call("recordings", "run", str(wrong), "--agent", "retail", "--json")
+        assert said.code == 6
+        [told] = said.json
+        assert (told["same"], told["runs"]) == (False, 2)
+        assert told["why"].startswith("turn 2: the run failed")
+
+
+@pytest.mark.skipif(FOLDER is None, reason="SEATRIAL_TAU2 names no folder of recordings")
+@pytest.mark.parametrize("release", ["base", "sft"])
+def test_every_recorded_conversation_comes_out_as_it_was(release: str) -> None:
+    folder = Path(str(FOLDER))
+    shop = json.loads(gzip.decompress((folder / "tau2_retail_db.json.gz").read_bytes()))
+    source = folder / f"sierra_gpt41-{release}_retail_40x1.json.gz"
+    with place("retail") as here:
+        out = here.folder / "played.jsonl"
+        here.done(
+            "recordings", "import", "--format", "tau2", str(source), "--model", MODEL,
+            "--out", str(out),
+        )  # fmt: skip
+        names = [each["name"] for each in here.done("recordings", "list", str(out), "--json").json]
+        with answering(here, out) as url:
+            up(here, url, shop)
+            told = []
+            for name in names:
+                restore(here.state / "staging" / "shop.db")
+                ran = here.call(
+                    "recordings", "run", str(out), "--agent", "retail", "--only", name, "--json"
+                )
+                told += ran.json
+        differing = [(each["recording"], each["why"]) for each in told if not each["same"]]
+        assert not differing
+        assert len(told) == 40
+
+
+def restore(path: Path) -> None:
+    """The shop as it was before a conversation."""
+    with contextlib.closing(sqlite3.connect(path)) as raw, raw:
+        for table in ("customers", "orders"):
+            raw.execute(f"DELETE FROM {table}")  # noqa: S608
+            raw.execute(f"INSERT INTO {table} SELECT * FROM {table}_before")  # noqa: S608
