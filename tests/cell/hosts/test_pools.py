@@ -123,13 +123,13 @@ def test_at_the_bound_a_caller_waits_for_another_release_to_end(room: Room) -> N
 
 
 def test_idle_processes_beyond_the_minimum_end(room: Room) -> None:
-    plan = room.plan("import time\ndef run(input): time.sleep(0.1)")
+    plan = room.plan(ECHO)
 
     async def work() -> None:
         async with room.hosts(idle_seconds=0.2) as hosts:
             await hosts.prepare(plan)
-            await asyncio.gather(*(run(hosts, plan) for _ in range(3)))
-            assert up(hosts, plan) == 3
+            async with hosts.slot(plan), hosts.slot(plan), hosts.slot(plan):
+                assert up(hosts, plan) == 3
             await eventually(lambda: up(hosts, plan) == 1)
             await asyncio.sleep(0.5)
             assert up(hosts, plan) == 1
