@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Self
 import re2
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from seatrial.kit.errors import Invalid, SeatrialError
+from seatrial.kit.errors import Invalid
 
 _HOLE: Final = re.compile(r"\{([A-Za-z_]\w*)\}")
 _BYTES_A_TOKEN: Final = 4  # of English text, about: enough for budgets that nobody pays
@@ -25,7 +25,7 @@ class ScriptRefused(Invalid):
     remedy = "Compare it with the how-to page on scripted models."
 
 
-class Unscripted(SeatrialError):
+class Unscripted(Invalid):
     """No rule and no recording answers this: {asked}."""
 
     code = "model_unscripted"
