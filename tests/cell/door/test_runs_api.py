@@ -24,15 +24,18 @@ from tests.kit.leases.looped import in_a_loop
 START = "/v1/agents/support/runs"
 
 
+PATIENT = replace(FAST, lease=30.0)  # a busy machine is no reason to take a run from its worker
+
+
 @pytest.fixture
 def door(database: Database) -> Door:
-    return Door(Stage(made(database)))
+    return Door(Stage(made(database), bounds=PATIENT))
 
 
 @pytest.fixture
 def quick(sqlite_url: str) -> Any:
     with Database.open(sqlite_url) as database:
-        yield Door(Stage(made(database)))
+        yield Door(Stage(made(database), bounds=PATIENT))
 
 
 async def chatty(request: RunRequest) -> AsyncIterator[HostEvent]:
