@@ -3,16 +3,11 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
 
 from seatrial.cli.servers.cell import Cell
-from seatrial.cli.servers.domain import AnswerUnexpected
-from seatrial.cli.waiting import ended
+from seatrial.cli.waiting import WAIT, Row, ended, started
 from seatrial.contract.runs.states import RunState
 from seatrial.data.recordings.domain import Recording, Turn
-
-Row = dict[str, Any]
-_WAIT: Final = 25.0  # seconds that one call waits; below what proxies cut off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +40,9 @@ async def play(cell: Cell, agent: str, recording: Recording) -> Played:
     """
     session, why, runs = f"rec-{uuid.uuid4().hex[:20]}", "", 0
     for number, turn in enumerate(recording.turns, 1):
-        body = {"input": turn.said, "mode": "wait", "wait_seconds": _WAIT, "session": session}
+        body = {"input": turn.said, "mode": "wait", "wait_seconds": WAIT, "session": session}
         key = (("idempotency-key", f"{session}-{number}"),)
-        answer = await cell.start(agent, body, key)
-        if not isinstance(answer.value, dict) or "id" not in answer.value:
-            raise AnswerUnexpected(peer=agent, reason="it is no run")
-        run = await ended(cell, answer.value)
+        run = await ended(cell, await started(cell, agent, body, key))
         runs += 1
         receipt = await cell.receipt(str(run["id"]))
         why = difference(turn, run, [each["name"] for each in receipt["journal"] if _is_call(each)])

@@ -1,15 +1,26 @@
-"""Waiting for a run that somebody else carries out."""
+"""Starting a run, and waiting for it."""
 
 from typing import Any, Final
 
 from seatrial.cli.servers.cell import Cell
+from seatrial.cli.servers.domain import AnswerUnexpected
+from seatrial.cli.servers.peer import Headers
 from seatrial.cli.talk import say
 from seatrial.contract.runs.states import ENDED
 from seatrial.kit.clock import SystemClock
 
 Row = dict[str, Any]
+WAIT: Final = 25.0  # seconds that one call waits; below what proxies cut off
 _ENDED: Final = frozenset(str(state) for state in ENDED)
 _GLANCE: Final = 1.0  # seconds between looks at a long run
+
+
+async def started(cell: Cell, agent: str, body: Row, headers: Headers) -> Row:
+    """The run that `body` begins, or began under its idempotency key."""
+    run = (await cell.start(agent, body, headers)).value
+    if not isinstance(run, dict) or "id" not in run:
+        raise AnswerUnexpected(peer=cell.peer.name, reason="it is no run")
+    return run
 
 
 async def ended(cell: Cell, run: Row) -> Row:

@@ -36,7 +36,7 @@ from seatrial.kit.http.answers import answer_json as http_json
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
 from seatrial.kit.http.boundary import ErrorBoundary
 from seatrial.kit.http.lifetime import Lifetime
-from seatrial.kit.http.listening import address_of, listen
+from seatrial.kit.http.listening import LOOPBACK, address_of, listen
 from seatrial.kit.http.routes import Routes
 from seatrial.kit.http.server import Server, ended_by_signals, run, serve
 from seatrial.kit.ids import Ids
@@ -50,7 +50,6 @@ _PORT: Final = 8016  # flagd's for OFREP, so that clients find it where they loo
 _GRACE: Final = 5.0  # seconds for evaluations in flight at the end
 _SHORTEST_TOKEN: Final = 16  # characters
 _LONGEST_LINE: Final = 1 << 20  # bytes of one user of a sample
-_OPEN: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 _BAD: Final = frozenset({Severity.REFUSED, Severity.ERROR})
 
@@ -258,7 +257,7 @@ def serve_command(
         else:
             what = f"{count} flag{'' if count == 1 else 's'} of {file}"
             click.echo(f"serving {what} at {address_of(listener)}")
-        if not tokens and host not in _OPEN:
+        if not tokens and host not in LOOPBACK:
             _LOG.warning("without --token-file, whoever reaches %s may evaluate", host)
         callers = TokenHolders(tokens) if tokens else Anybody()
         return run(lambda: _serve(source, callers, listener))

@@ -14,8 +14,8 @@ from seatrial.cli.servers.cell import Cell
 from seatrial.cli.servers.domain import AnswerUnexpected, RunFailed
 from seatrial.cli.servers.peer import Headers
 from seatrial.cli.talk import say, tamed, where
-from seatrial.cli.waiting import ended
-from seatrial.contract.runs.states import ENDED, RunState
+from seatrial.cli.waiting import WAIT, ended, started
+from seatrial.contract.runs.states import RunState
 from seatrial.kit.errors import Exit
 from seatrial.kit.http.client import AnswerBroken, CallTimedOut
 from seatrial.kit.http.events import Event
@@ -23,9 +23,7 @@ from seatrial.kit.terminal.output import answer_json, json_option
 from seatrial.kit.text import printable
 
 Row = dict[str, Any]
-_ENDED: Final = frozenset(str(state) for state in ENDED)
 _SUCCEEDED: Final = str(RunState.SUCCEEDED)
-_WAIT: Final = 25.0  # seconds that one call waits; below what proxies cut off
 _RECONNECTS: Final = 5
 
 
@@ -67,7 +65,7 @@ def invoke(  # noqa: PLR0913 - one parameter for each option
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     body: Row = {"input": given(input_text, file), "mode": mode}
     if mode == "wait":
-        body["wait_seconds"] = _WAIT
+        body["wait_seconds"] = WAIT
     if session is not None:
         body["session"] = session
     if tags:
@@ -79,10 +77,7 @@ def invoke(  # noqa: PLR0913 - one parameter for each option
         cell = servers.cell(environment)
         if mode == "stream":
             return await _streamed(cell, agent, body, headers, quiet=as_json)
-        answer = await cell.start(agent, body, headers)
-        if not isinstance(answer.value, dict) or "id" not in answer.value:
-            raise AnswerUnexpected(peer=environment, reason="it is no run")
-        run: Row = answer.value
+        run = await started(cell, agent, body, headers)
         return run if mode == "async" else await ended(cell, run)
 
     run = reaching(access, use)

@@ -4,6 +4,7 @@ import enum
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from seatrial.data.recordings.domain import RecordedCall, Recording, Step, Turn, Wanted
@@ -44,41 +45,44 @@ def _tau2(data: Any, model: str | None) -> Iterator[Found]:  # noqa: ANN401
     named = model or str(data["info"]["agent_info"]["llm"])
     tasks = {str(each["id"]): each for each in data["tasks"]}
     for each in data["simulations"]:
-        task, trial = str(each["task_id"]), each.get("trial") or 0
+        task = tasks[str(each["task_id"])]
+        yield _name(each), partial(_simulation, each, task, named)
 
-        def read(each: Any = each, task: str = task, trial: int = trial) -> Recording:  # noqa: ANN401
-            verdict = (each.get("reward_info") or {}).get("db_check") or {}
-            wanted = (tasks[task].get("evaluation_criteria") or {}).get("actions")
-            return Recording(
-                name=f"{task}/{trial}",
-                model=named,
-                task=task,
-                turns=tuple(_turns(each["messages"])),
-                succeeded=verdict.get("db_match"),
-                wants=None if wanted is None else tuple(_wanted(w, "arguments") for w in wanted),
-            )
 
-        yield f"{task}/{trial}", read
+def _simulation(each: Message, task: Message, model: str) -> Recording:
+    verdict = (each.get("reward_info") or {}).get("db_check") or {}
+    wanted = (task.get("evaluation_criteria") or {}).get("actions")
+    return Recording(
+        name=_name(each),
+        model=model,
+        task=str(each["task_id"]),
+        turns=tuple(_turns(each["messages"])),
+        succeeded=verdict.get("db_match"),
+        wants=None if wanted is None else tuple(_wanted(call, "arguments") for call in wanted),
+    )
 
 
 def _tau1(data: Any, model: str | None) -> Iterator[Found]:  # noqa: ANN401
     if model is None:
         raise ValueError("it does not say which model answered; name it with --model")
     for each in data:
-        task, trial = str(each["task_id"]), each["trial"]
+        yield _name(each), partial(_trajectory, each, model)
 
-        def read(each: Any = each, task: str = task, trial: int = trial) -> Recording:  # noqa: ANN401
-            wanted = each["info"]["task"]["actions"]
-            return Recording(
-                name=f"{task}/{trial}",
-                model=model,
-                task=task,
-                turns=tuple(_turns(each["traj"])),
-                succeeded=each["reward"] == 1,
-                wants=tuple(_wanted(w, "kwargs") for w in wanted),
-            )
 
-        yield f"{task}/{trial}", read
+def _trajectory(each: Message, model: str) -> Recording:
+    wanted = each["info"]["task"]["actions"]
+    return Recording(
+        name=_name(each),
+        model=model,
+        task=str(each["task_id"]),
+        turns=tuple(_turns(each["traj"])),
+        succeeded=each["reward"] == 1,
+        wants=tuple(_wanted(call, "kwargs") for call in wanted),
+    )
+
+
+def _name(each: Message) -> str:
+    return f"{each['task_id']}/{each.get('trial') or 0}"
 
 
 _READ: Final = {Form.TAU2: _tau2, Form.TAU1: _tau1}

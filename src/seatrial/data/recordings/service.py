@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from seatrial.data.recordings.domain import Recording, RecordingRefused
 from seatrial.data.recordings.readers import Form, Unfit, found
+from seatrial.kit.documents import findings
 from seatrial.kit.files import write_private
 
 LARGEST: Final = 256 << 20
@@ -48,7 +49,7 @@ def imported(
     except Unfit as error:
         raise RecordingRefused(path=str(path), reason=f"{name}: {error}") from None
     except ValidationError as error:
-        raise RecordingRefused(path=str(path), reason=_first(error)) from None
+        raise RecordingRefused(path=str(path), reason=findings(Recording, error)) from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"it is no file of {form}"
         raise RecordingRefused(path=str(path), reason=reason) from None
@@ -64,7 +65,7 @@ def load(path: Path) -> list[Recording]:
         try:
             recordings.append(Recording.model_validate_json(line))
         except ValidationError as error:
-            reason = f"line {number}: {_first(error)}"
+            reason = f"line {number}: {findings(Recording, error)}"
             raise RecordingRefused(path=str(path), reason=reason) from None
     if not recordings:
         raise RecordingRefused(path=str(path), reason="nothing is in it")
@@ -73,10 +74,14 @@ def load(path: Path) -> list[Recording]:
 
 def save(recordings: Iterable[Recording], path: Path) -> None:
     """Write the file anew, whole or not at all."""
-    lines = (orjson.dumps(each.model_dump(mode="json", exclude_defaults=True)
-                          | {"schema_name": each.schema_name})
-             for each in recordings)  # fmt: skip
-    write_private(path, b"\n".join(lines) + b"\n")
+    write_private(path, b"".join(_line(each) for each in recordings))
+
+
+def _line(recording: Recording) -> bytes:
+    """Without what nobody wrote down, but with the name of the form."""
+    kept = recording.model_dump(mode="json", exclude_defaults=True)
+    kept["schema_name"] = recording.schema_name
+    return orjson.dumps(kept, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _unique(path: Path, recordings: list[Recording]) -> list[Recording]:
@@ -109,8 +114,3 @@ def _bytes(path: Path) -> bytes:
     if len(data) > LARGEST:
         raise RecordingRefused(path=str(path), reason=f"it is larger than {LARGEST >> 20} MiB")
     return data
-
-
-def _first(error: ValidationError) -> str:
-    told = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in told['loc'])}: {told['msg']}"

@@ -10,6 +10,8 @@ from typing import Final
 
 from seatrial.kit.errors import Conflict, Invalid
 
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts that only this machine reaches."""
 _LONGEST_PATH: Final = 103  # bytes of a Unix socket's path: macOS takes 103, Linux 107
 _BACKLOG: Final = 2048  # connections that may wait to be accepted
 _UNREAD: Final = 60_000  # milliseconds

@@ -14,7 +14,7 @@ from seatrial.kit.clock import SystemClock
 from seatrial.kit.errors import Exit
 from seatrial.kit.http.boundary import ErrorBoundary
 from seatrial.kit.http.lifetime import Lifetime
-from seatrial.kit.http.listening import address_of, listen
+from seatrial.kit.http.listening import LOOPBACK, address_of, listen
 from seatrial.kit.http.server import Server, ended_by_signals, run, serve
 from seatrial.kit.ids import Ids
 from seatrial.kit.log import Redactor, configure
@@ -22,7 +22,6 @@ from seatrial.kit.terminal.output import json_option
 
 _LOG: Final = logging.getLogger(__name__)
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
-_OPEN: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PORT: Final = 8017
 _GRACE: Final = 2.0
 
@@ -72,7 +71,7 @@ def provider(
             click.echo(json.dumps({"url": url, "rules": len(rules), "recordings": len(played)}))
         else:
             click.echo(f"{len(rules)} rules and {len(played)} recordings answer at {url}")
-        if host not in _OPEN:
+        if host not in LOOPBACK:
             _LOG.warning("whoever reaches %s may ask", host)
         app = ErrorBoundary(provider_app(scripted), Ids(SystemClock()))
         return run(lambda: _serve(Server(app, listener)))

@@ -23,6 +23,7 @@ from seatrial.cell.llms.scripted.domain import (
     Unscripted,
 )
 from seatrial.cell.llms.scripted.service import Scripted
+from seatrial.kit.documents import findings
 from seatrial.kit.http.answers import JSON, answer_empty, answer_json
 from seatrial.kit.http.answers import answer as http_answer
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
@@ -53,8 +54,7 @@ def provider(scripted: Scripted) -> App:
         try:
             asked = Break.model_validate(await read_json(scope, receive, limit=1 << 16))
         except ValidationError as error:
-            told = error.errors(include_url=False, include_input=False)[0]
-            raise BreakRefused(reason=f"{told['loc']}: {told['msg']}") from None
+            raise BreakRefused(reason=findings(Break, error)) from None
         scripted.break_next(asked)
         await answer_empty(send)
 

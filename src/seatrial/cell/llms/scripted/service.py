@@ -23,6 +23,7 @@ from seatrial.cell.llms.scripted.domain import (
     Unscripted,
 )
 from seatrial.data.recordings.domain import Course, Recording, Step, courses
+from seatrial.kit.documents import findings
 
 _LARGEST: Final = 4 << 20  # bytes of a script
 
@@ -123,9 +124,7 @@ def rules_of(path: Path) -> tuple[Rule, ...]:
     except OSError as error:
         raise ScriptRefused(path=str(path), reason=error.strerror) from None
     except ValidationError as error:
-        told = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in told["loc"])
-        raise ScriptRefused(path=str(path), reason=f"{place}: {told['msg']}") from None
+        raise ScriptRefused(path=str(path), reason=findings(Script, error)) from None
     except (ValueError, RecursionError) as error:
         raise ScriptRefused(path=str(path), reason=str(error)) from None
 

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from seatrial.kit.http.events import Event, encode
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -35,9 +37,9 @@ def text_of(content: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def data_line(value: dict[str, Any]) -> bytes:
     """An event without a name."""
-    return b"data: %b\n\n" % json.dumps(value).encode()
+    return encode(Event(data=json.dumps(value)))
 
 
 def named_line(value: dict[str, Any]) -> bytes:
     """An event that is named by its type."""
-    return b"event: %b\n%b" % (value["type"].encode(), data_line(value))
+    return encode(Event(data=json.dumps(value), event=value["type"]))
