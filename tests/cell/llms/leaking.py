@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import types
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.cell.llms.inside import CHAT, Inside
 
 CHATS = "/v1/chat/completions"
 STREAM = {**CHAT, "stream": True}
+_OF_A_CALL = (BaseException, types.FrameType, types.TracebackType, types.CoroutineType)
+_MODULES = ("seatrial.", "asyncio", "_asyncio", "aiohttp")
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -68,9 +71,9 @@ async def leaks(cell: Inside, calls: int) -> None:
     objects = _objects(cell)
     await some(32, 32 + calls)
     grown = (_objects(cell) - objects) / calls
-    # A row in the book (a few objects that the collector sees) is what a call leaves until its
-    # attempt ends. A task, an exception with its frames or a connection is far more.
-    assert grown < 12, f"{grown:.1f} objects stay for each call"
+    # A row in the book stays until its attempt ends: five objects for six calls of eight (3.75).
+    # A task, an exception with its frames or a connection is more than that.
+    assert grown < 4.5, f"{grown:.1f} objects stay for each call"
     assert attempt.busy == 0
     assert len(cell.books) == 1
     cell.books.ended("run_a")
@@ -79,11 +82,18 @@ async def leaks(cell: Inside, calls: int) -> None:
 
 
 def _objects(cell: Inside) -> int:
-    """How many the collector sees, without what the provider keeps for tests to look at."""
+    """How many there are of what a call is made of, without what the provider keeps to look at.
+
+    Plain lists and tuples are not among them: how many SQLAlchemy keeps for its compiled statements
+    goes by the sizes of the groups that the journal happened to write (2 a call, or 12 under load).
+    """
     cell.provider.seen.clear()
     cell.provider.sent.clear()
     gc.collect()
-    return len(gc.get_objects())
+    return sum(
+        issubclass(it, _OF_A_CALL) or str(it.__module__).startswith(_MODULES)
+        for it in map(type, gc.get_objects())
+    )
 
 
 def _working() -> set["asyncio.Task[Any]"]:
