@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import types
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -68,12 +69,13 @@ async def leaks(cell: Inside, calls: int) -> None:
     await some(0, 32)
     tasks = len(_working())
     attempt = await cell.books.of("run_a", 1)
-    objects = _objects(cell)
+    before = _objects(cell)
     await some(32, 32 + calls)
-    grown = (_objects(cell) - objects) / calls
+    more = _objects(cell) - before
+    grown = more.total() / calls
     # A row in the book stays until its attempt ends: five objects for six calls of eight (3.75).
     # A task, an exception with its frames or a connection is more than that.
-    assert grown < 4.5, f"{grown:.1f} objects stay for each call"
+    assert grown < 4.5, f"{grown:.1f} objects stay for each call: {more.most_common(12)}"
     assert attempt.busy == 0
     assert len(cell.books) == 1
     cell.books.ended("run_a")
@@ -81,8 +83,8 @@ async def leaks(cell: Inside, calls: int) -> None:
     assert len(cell.books) == 0
 
 
-def _objects(cell: Inside) -> int:
-    """How many there are of what a call is made of, without what the provider keeps to look at.
+def _objects(cell: Inside) -> Counter[str]:
+    """How many there are, by type, of what a call is made of; not what the provider keeps.
 
     Plain lists and tuples are not among them: how many SQLAlchemy keeps for its compiled statements
     goes by the sizes of the groups that the journal happened to write (2 a call, or 12 under load).
@@ -90,9 +92,10 @@ def _objects(cell: Inside) -> int:
     cell.provider.seen.clear()
     cell.provider.sent.clear()
     gc.collect()
-    return sum(
-        issubclass(it, _OF_A_CALL) or str(it.__module__).startswith(_MODULES)
+    return Counter(
+        f"{it.__module__}.{it.__qualname__}"
         for it in map(type, gc.get_objects())
+        if issubclass(it, _OF_A_CALL) or str(it.__module__).startswith(_MODULES)
     )
 
 

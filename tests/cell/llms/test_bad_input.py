@@ -30,6 +30,14 @@ def one(sqlite_url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture
+def unlogged() -> Iterator[None]:
+    """Captured lines hold exceptions, and so the frames that raised them."""
+    logging.disable(logging.CRITICAL)  # the function alone: loggers remember what they let pass
+    yield
+    logging.disable(logging.NOTSET)
+
+
 async def _states(cell: Inside, run: str = "run_a") -> list[RowState]:
     rows = await cell.database.read(lambda connection: store.rows(connection, run))
     return [it.row.state for it in rows]
@@ -201,11 +209,8 @@ async def test_a_call_belongs_to_the_run_of_the_key_that_it_brings(one: Database
         assert (status, orjson.loads(told)["error"]["code"]) == (401, "slot_token_unknown")
 
 
+@pytest.mark.usefixtures("unlogged")
 @in_a_loop
-async def test_hundreds_of_calls_of_every_kind_leave_nothing_behind(
-    one: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Captured lines hold exceptions, and so the frames that raised them.
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+async def test_hundreds_of_calls_of_every_kind_leave_nothing_behind(one: Database) -> None:
     async with inside(one) as cell:
         await leaks(cell, 320)
