@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV := .tools/bin/uv
 READY := .venv/.ready
 
-.PHONY: help setup demo test test-peers soak check format bench bench-stats docs reference lock clean
+.PHONY: help setup demo demo-end test test-peers soak check format bench bench-stats docs reference lock clean
 
 help: ## Show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,7 +37,10 @@ $(READY): $(UV) requirements/dev.txt pyproject.toml
 	@touch $@
 
 demo: $(READY) ## Show the main job, from nothing, on this machine
-	@python dev/demo.py
+	@python -m dev.demo $(ARGS)
+
+demo-end: $(READY) ## End the system that the demo left running
+	@python -m dev.demo --end
 
 test: check ## Prove every promise: the checks, then the whole suite with coverage (or ARGS alone)
 	@pytest -q -n 2 --dist worksteal $(or $(ARGS),--cov --cov-report=)
@@ -83,5 +86,5 @@ lock: $(UV) ## Resolve the dependencies anew, a week behind the index, with hash
 		-o requirements/dev.txt pyproject.toml
 
 clean: ## Remove everything that set-up, tests and docs made
-	@rm -rf .venv .tools .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache site .coverage .coverage.*
+	@rm -rf .venv .tools .cache .demo .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache site .coverage .coverage.*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

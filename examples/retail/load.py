@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from shop.documents import TABLES
+from shop.documents import TABLES, last
 
 HERE = Path(__file__).parent
 
@@ -43,7 +43,7 @@ def load(path, data):
         database.executemany(
             "INSERT INTO orders VALUES (?, ?, ?)",
             [
-                (each["order_id"], each["user_id"], json.dumps(each))
+                (each["order_id"], each["user_id"], json.dumps(last(each)))
                 for each in data["orders"].values()
             ],
         )

@@ -7,6 +7,8 @@ import random
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,33 +127,10 @@ def project(folder: Path) -> None:
 
 def database(path: Path, data: dict[str, Any]) -> None:
     """The shop as the recordings found it, twice: as it is, and as it was."""
-    namespace: dict[str, Any] = {}
-    exec((EXAMPLE / "shop" / "documents.py").read_text(), namespace)  # noqa: S102 - our own file
+    source = path.with_suffix(".json")
+    source.write_text(json.dumps(data))
+    subprocess.run([sys.executable, "load.py", path, source], cwd=EXAMPLE, check=True)
     with sqlite3.connect(path) as raw:
-        raw.executescript(namespace["TABLES"])
-        last = namespace["_last"]
-        raw.executemany(
-            "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    each["user_id"],
-                    each["email"].lower(),
-                    each["name"]["first_name"].lower(),
-                    each["name"]["last_name"].lower(),
-                    each["address"]["zip"],
-                    json.dumps(each),
-                )
-                for each in data["users"].values()
-            ],
-        )
-        raw.executemany(
-            "INSERT INTO products VALUES (?, ?, ?)",
-            [(e["product_id"], e["name"], json.dumps(e)) for e in data["products"].values()],
-        )
-        raw.executemany(
-            "INSERT INTO orders VALUES (?, ?, ?)",
-            [(e["order_id"], e["user_id"], json.dumps(last(e))) for e in data["orders"].values()],
-        )
         for table in ("customers", "orders"):
             raw.execute(f"CREATE TABLE {table}_before AS SELECT * FROM {table}")  # noqa: S608
     raw.close()

@@ -1,16 +1,13 @@
 """Recorded conversations, played to the example's own agent with the model that had them.
 
 The agent, its actions, journal and door are the real ones, and so is the provider's HTTP; only what
-it says is from the record. The short case is our own; the 80 recorded ones of tau2-bench are read
-where `SEATRIAL_TAU2` names their folder.
+it says is from the record. Here is one conversation of our own; those of tau2-bench are played by
+the demo's test.
 """
 
 import contextlib
-import gzip
 import json
-import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,18 +17,20 @@ from typing import Any, Final
 import pytest
 
 from tests.examples.recorded import EXAMPLE, database
-from tests.line.command import Place, place
+from tests.line.command import Place, Said, place
 
-FOLDER: Final = os.environ.get("SEATRIAL_TAU2")
 MODEL: Final = "gpt-4.1"
 EMAIL: Final = {"email": "ada.quill@shop.example"}
 CANCEL: Final = {"order_id": "#A1001", "reason": "no longer needed"}
 
-pytestmark = pytest.mark.timeout(3_600)
+pytestmark = pytest.mark.timeout(300)
 
 
-def own(found: str = "ada_quill_0001") -> dict[str, Any]:
-    """A conversation with our own shop, in the form of tau2-bench."""
+def own(found: str = "ada_quill_0001", *, verdict: bool = False) -> dict[str, Any]:
+    """A conversation with our own shop, in the form of tau2-bench.
+
+    Its agent says that the order is cancelled and never cancels it.
+    """
 
     def calls(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         call = {"id": f"c_{name}", "name": name, "arguments": arguments}
@@ -51,8 +50,22 @@ def own(found: str = "ada_quill_0001") -> dict[str, Any]:
     ]
     return {
         "info": {"agent_info": {"llm": MODEL}},
-        "tasks": [{"id": "1"}],
-        "simulations": [{"task_id": "1", "trial": 0, "messages": messages}],
+        "tasks": [
+            {
+                "id": "1",
+                "evaluation_criteria": {
+                    "actions": [{"name": "cancel_pending_order", "arguments": CANCEL}]
+                },
+            }
+        ],
+        "simulations": [
+            {
+                "task_id": "1",
+                "trial": 0,
+                "messages": messages,
+                "reward_info": {"db_check": {"db_match": verdict}},
+            }
+        ],
     }
 
 
@@ -104,56 +117,39 @@ def test_a_recording_is_played_and_one_that_was_changed_by_hand_is_noticed() -> 
     shop = json.loads((EXAMPLE / "shop.json").read_text())
     with place("retail") as here:
         right, wrong = imported(here, own(), "right"), imported(here, own("someone_else"), "wrong")
+        flipped = imported(here, own(verdict=True), "flipped")
         listed = here.done("recordings", "list", str(right), "--json").json
         assert [(each["name"], each["turns"], each["calls"]) for each in listed] == [("1/0", 3, 2)]
         assert "ada_quill_0001" in here.done("recordings", "show", str(right), "1/0").out
         assert here.call("recordings", "show", str(right), "2/0").code == 3
         with answering(here, right) as url:
             up(here, url, shop)
-            [told] = here.done("recordings", "run", str(right), "--agent", "retail", "--json").json
-            assert (told["same"], told["runs"], told["why"]) == (True, 3, "")
+            database(here.folder / "before.db", shop)
+            judged = (
+                "--judge", f"{sys.executable} judge.py .seatrial/staging/shop.db before.db",
+                "--before", f"{sys.executable} judge.py --back .seatrial/staging/shop.db before.db",
+            )  # fmt: skip
+            [told] = played(here, right, *judged, "--out", "out.jsonl").json
+            assert (told["same"], told["succeeded"], told["why"]) == (True, False, "")
+            assert told["runs"] == 3
+            said = played(here, flipped, *judged)
+            assert (said.code, said.json[0]["why"]) == (6, "it is not solved where it was solved")
+            said = played(here, right, "--judge", f"{sys.executable} judge.py nowhere.db")
+            assert (said.code, "error command_broke" in said.err) == (1, True), said
+            compared = here.done("recordings", "compare", str(flipped), "out.jsonl", "--json").json
+            assert compared["lost"] == ["1/0"]
+            assert compared["same_path"] == 1
         settings = here.state / "staging" / "settings.toml"
         with answering(here, wrong) as other:
             settings.write_text(settings.read_text().replace(url, other))
             here.done("down")
             here.done("up", "--detach")
-            said = here.call("recordings", "run", str(wrong), "--agent", "retail", "--json")
+            said = played(here, wrong)
         assert said.code == 6
         [told] = said.json
         assert (told["same"], told["runs"]) == (False, 2)
         assert told["why"].startswith("turn 2: the run failed")
 
 
-@pytest.mark.skipif(FOLDER is None, reason="SEATRIAL_TAU2 names no folder of recordings")
-@pytest.mark.parametrize("release", ["base", "sft"])
-def test_every_recorded_conversation_comes_out_as_it_was(release: str) -> None:
-    folder = Path(str(FOLDER))
-    shop = json.loads(gzip.decompress((folder / "tau2_retail_db.json.gz").read_bytes()))
-    source = folder / f"sierra_gpt41-{release}_retail_40x1.json.gz"
-    with place("retail") as here:
-        out = here.folder / "played.jsonl"
-        here.done(
-            "recordings", "import", "--format", "tau2", str(source), "--model", MODEL,
-            "--out", str(out),
-        )  # fmt: skip
-        names = [each["name"] for each in here.done("recordings", "list", str(out), "--json").json]
-        with answering(here, out) as url:
-            up(here, url, shop)
-            told = []
-            for name in names:
-                restore(here.state / "staging" / "shop.db")
-                ran = here.call(
-                    "recordings", "run", str(out), "--agent", "retail", "--only", name, "--json"
-                )
-                told += ran.json
-        differing = [(each["recording"], each["why"]) for each in told if not each["same"]]
-        assert not differing
-        assert len(told) == 40
-
-
-def restore(path: Path) -> None:
-    """The shop as it was before a conversation."""
-    with contextlib.closing(sqlite3.connect(path)) as raw, raw:
-        for table in ("customers", "orders"):
-            raw.execute(f"DELETE FROM {table}")  # noqa: S608
-            raw.execute(f"INSERT INTO {table} SELECT * FROM {table}_before")  # noqa: S608
+def played(here: Place, file: Path, *more: str) -> Said:
+    return here.call("recordings", "run", str(file), "--agent", "retail", "--json", *more)

@@ -35,7 +35,7 @@ def product(db, id):
 
 def order(db, id):
     """The order, or a refusal; what has not happened to it is null."""
-    return _last(_one(db, "orders", id, "Order not found"))
+    return last(_one(db, "orders", id, "Order not found"))
 
 
 def keep_customer(db, changed):
@@ -50,7 +50,7 @@ def keep_customer(db, changed):
 
 def keep_order(db, changed):
     """Write an order back, with all that an agent may see of it."""
-    document = _last(changed)
+    document = last(changed)
     db.execute(
         "UPDATE orders SET document = :document WHERE id = :id",
         id=changed["order_id"],
@@ -59,7 +59,7 @@ def keep_order(db, changed):
     return document
 
 
-def _last(order):
+def last(order):
     """The order with what may yet happen to it at its end, always in the same place."""
     first = {name: value for name, value in order.items() if name not in _LATER}
     return first | {name: order.get(name) for name in _LATER}

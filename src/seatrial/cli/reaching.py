@@ -20,7 +20,7 @@ from seatrial.kit.crypto import keyfiles
 from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.http.by_aiohttp import aiohttp_client
 from seatrial.kit.http.calls import Client
-from seatrial.kit.terminal.frame import did_you_mean
+from seatrial.kit.text import did_you_mean
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")

@@ -134,7 +134,7 @@ class CellRooms:
         )
         return Routes(
             [
-                *Probes(self._frame).routes(),
+                *Probes(self._frame, name=f"cell of {environment}").routes(),
                 *metric_routes(self._figures.families),
                 *run_routes(self._desk),
                 *review_routes(self._desk, self._reviews),

@@ -115,7 +115,7 @@ async def _main(settings: ControlSettings, frame: Frame) -> int:
         version=version("seatrial"),
         body_limit=settings.http.body_limit,
     )
-    probes = Probes(frame, lambda: _figures(promotions))
+    probes = Probes(frame, lambda: _figures(promotions), name="control")
     with listen(settings.http.host, settings.http.port) as listener:
         note_address(folder, url=address_of(listener))
         await show_first_token(folder, CONTROL, API, identity.first_token)

@@ -7,8 +7,8 @@ import click
 
 import seatrial
 from seatrial.kit.errors import NotFound, SeatrialError, catalogue
-from seatrial.kit.terminal.frame import did_you_mean
 from seatrial.kit.terminal.output import answer_json, json_option, table
+from seatrial.kit.text import did_you_mean
 
 
 class ErrorUnknown(NotFound):

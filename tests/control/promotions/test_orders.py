@@ -387,7 +387,7 @@ _UNPLANNABLE: tuple[tuple[Act, type[SeatrialError]], ...] = (
     (_planned("staging", Verb.DEPLOY, agents={"other": "support@1"}), ReleaseOfOther),
     (_planned("staging", Verb.DEPLOY, remove=("other",)), AgentNotThere),
     (_planned("production", Verb.PROMOTE), NothingToChange),
-    (_planned("production", Verb.PROMOTE, agents={"other": ""}), NotLiveInSource),
+    (_planned("production", Verb.PROMOTE, agents={"other": ""}), AgentNotThere),
     (_planned("production", Verb.PROMOTE, agents={"support": "support@2"}), NotLiveInSource),
     (_planned("production", Verb.ROLLBACK), NothingToChange),
     (_planned("production", Verb.ROLLBACK, to=1), GenerationUnknown),

@@ -41,9 +41,9 @@ from seatrial.kit.http.routes import Routes
 from seatrial.kit.http.server import Server, ended_by_signals, run, serve
 from seatrial.kit.ids import Ids
 from seatrial.kit.log import Redactor, configure
-from seatrial.kit.terminal.frame import FileUnusable, did_you_mean
+from seatrial.kit.terminal.frame import FileUnusable
 from seatrial.kit.terminal.output import answer_json, json_option, table
-from seatrial.kit.text import printable
+from seatrial.kit.text import did_you_mean, printable
 
 _LOG: Final = logging.getLogger(__name__)
 _PORT: Final = 8016  # flagd's for OFREP, so that clients find it where they look

@@ -1,23 +1,26 @@
 """`seatrial recordings`: conversations that an agent had elsewhere, imported, shown and played."""
 
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from seatrial.cli.playing import Played, play
+from seatrial.cli.playing import Around, Played, play
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
-from seatrial.cli.talk import say, tamed, where
+from seatrial.cli.surroundings import surroundings
+from seatrial.cli.talk import progress, say, tamed, where
 from seatrial.data.recordings.domain import Recording
+from seatrial.data.recordings.figures import Figures
 from seatrial.data.recordings.readers import Form
 from seatrial.data.recordings.service import imported, load, save
 from seatrial.kit.errors import Exit, NotFound
-from seatrial.kit.terminal.frame import did_you_mean
+from seatrial.kit.terminal.frame import LazyGroup
 from seatrial.kit.terminal.output import answer_json, json_option, table
-from seatrial.kit.text import printable
+from seatrial.kit.text import did_you_mean, printable
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
+_COURSE: Final = {True: "same", False: "differs", None: "-"}
 
 
 class RecordingUnknown(NotFound):
@@ -28,12 +31,24 @@ class RecordingUnknown(NotFound):
     remedy = "List what there is with `seatrial recordings list FILE`."
 
 
-@click.group()
+_COMMANDS: Final = {
+    name: (f"seatrial.cli.commands.{module}:{name}_command", line)
+    for name, module, line in (
+        ("import", "recordings", "Make recordings of somebody else's file."),
+        ("list", "recordings", "List the recordings in a file."),
+        ("show", "recordings", "Show one conversation."),
+        ("run", "recordings", "Play conversations to an agent, and compare."),
+        ("compare", "comparing", "Compare two releases on the same conversations."),
+    )
+}
+
+
+@click.group(cls=LazyGroup, table=_COMMANDS)
 def recordings() -> None:
-    """Import recorded conversations, look at them, and play them to an agent."""
+    """Import recorded conversations, look at them, play them, compare what came of them."""
 
 
-@recordings.command("import")
+@click.command("import")
 @click.argument("source", type=_FILE)
 @click.option("--format", "form", required=True, type=click.Choice([each.value for each in Form]),
               help="Whose file it is.")  # fmt: skip
@@ -62,7 +77,7 @@ def import_command(
     return Exit.OK
 
 
-@recordings.command("list")
+@click.command("list")
 @click.argument("file", type=_FILE)
 @json_option
 def list_command(file: Path, *, as_json: bool) -> int:
@@ -73,7 +88,7 @@ def list_command(file: Path, *, as_json: bool) -> int:
       seatrial recordings list base.jsonl
       seatrial recordings list base.jsonl --json | jq '.[] | select(.succeeded | not).name'
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
-    rows = [_figures(each) for each in load(file)]
+    rows = [_row(each) for each in load(file)]
     if as_json:
         answer_json(rows)
         return Exit.OK
@@ -82,7 +97,7 @@ def list_command(file: Path, *, as_json: bool) -> int:
     return Exit.OK
 
 
-@recordings.command("show")
+@click.command("show")
 @click.argument("file", type=_FILE)
 @click.argument("name")
 @json_option
@@ -108,18 +123,27 @@ def show_command(file: Path, name: str, *, as_json: bool) -> int:
     return Exit.OK
 
 
-@recordings.command("run")
+@click.command("run")
 @click.argument("file", type=_FILE)
 @click.option("--agent", required=True, help="Who is to have the conversations.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only these; may be repeated.")
+@click.option("--before", default="", metavar="COMMAND",
+              help="Run this before each conversation, to make the world what it was.")  # fmt: skip
+@click.option("--judge", default="", metavar="COMMAND",
+              help="Ask this after each; it is given the recording and says whether its task "
+              "is solved.")  # fmt: skip
+@click.option("--out", type=_FILE, help="Write what each came to, for `recordings compare`.")
 @env_option("staging")
 @access_option
 @json_option
-def run_command(
+def run_command(  # noqa: PLR0913 - one parameter for each option
     file: Path,
     *,
     agent: str,
     only: tuple[str, ...],
+    before: str,
+    judge: str,
+    out: Path | None,
     environment: str,
     access: Path | None,
     as_json: bool,
@@ -127,35 +151,51 @@ def run_command(
     """Say to AGENT what people said in the conversations of FILE, and compare what it does.
 
     Each conversation is a session, each of its turns a run. The same means: the same answers, the
-    same calls with the same arguments, the same results. Ends with 6 where one went another way.
-    The model is whatever the environment binds; `seatrial provider --recordings FILE` is one that
-    answers as it did then.
+    same calls with the same arguments, the same results, and the same verdict where a judge is
+    asked. Ends with 6 where one went another way. The model is whatever the environment binds;
+    `seatrial provider --recordings FILE` is one that answers as it did then.
 
     \b
     Examples:
       seatrial recordings run base.jsonl --agent retail
       seatrial recordings run base.jsonl --agent retail --only 17/0 --json
+      seatrial recordings run talks.jsonl --agent retail --judge "python judge.py" --out new.jsonl
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     found = load(file)
     chosen = [_named(found, name, file) for name in only] or found
     where(environment, agent)
 
+    around = Around(before=before, judge=judge, variables=surroundings())
+
     async def use(servers: Reached) -> list[Played]:
         cell = servers.cell(environment)
-        return [await play(cell, agent, each) for each in chosen]
+        return [
+            await play(cell, agent, each, around)
+            for each in progress(chosen, "playing", len(chosen))
+        ]
 
     played = reaching(access, use)
+    if out is not None:
+        save([each.figures for each in played], out)
     if as_json:
         answer_json([each.told() for each in played])
     else:
-        rows = [
-            (each.recording, "same" if each.same else "differs", str(each.runs), each.why[:120])
-            for each in played
-        ]
-        click.echo(table(("recording", "course", "runs", "first difference"), rows))
-        count = Counter(each.same for each in played)
-        click.echo(f"{count[True]} of {len(played)} went as recorded")
-    return Exit.OK if all(each.same for each in played) else Exit.GATE_FAILED
+        _show_played(played)
+    return Exit.GATE_FAILED if any(each.same is False for each in played) else Exit.OK
+
+
+def _show_played(played: Sequence[Played]) -> None:
+    rows = [
+        (each.figures.name, _COURSE[each.same], _cell(each.figures.succeeded), str(each.runs),
+         each.why[:120])
+        for each in played
+    ]  # fmt: skip
+    click.echo(table(("recording", "course", "solved", "runs", "first difference"), rows))
+    if same := [each.same for each in played if each.same is not None]:
+        click.echo(f"{sum(same)} of {len(same)} went as recorded")
+    verdicts = [each.figures.succeeded for each in played if each.figures.succeeded is not None]
+    if verdicts:
+        click.echo(f"{sum(verdicts)} of {len(verdicts)} tasks are solved")
 
 
 def _named(found: list[Recording], name: str, file: Path) -> Recording:
@@ -165,19 +205,16 @@ def _named(found: list[Recording], name: str, file: Path) -> Recording:
     return known[name]
 
 
-def _figures(recording: Recording) -> dict[str, Any]:
-    steps = list(recording.steps)
-    tokens = [n for each in steps for n in (each.input_tokens, each.output_tokens) if n is not None]
-    costs = [each.cost_usd for each in steps if each.cost_usd is not None]
-    seconds = [each.seconds for each in steps if each.seconds is not None]
+def _row(recording: Recording) -> dict[str, Any]:
+    figures = Figures.of(recording)
     return {
         "name": recording.name,
         "model": recording.model,
         "turns": len(recording.turns),
-        "calls": sum(len(each.calls) for each in steps),
-        "tokens": sum(tokens) if tokens else None,
-        "cost_usd": round(sum(costs), 6) if costs else None,
-        "seconds": round(sum(seconds), 2) if seconds else None,
+        "calls": len(figures.path),
+        "tokens": figures.tokens,
+        "cost_usd": figures.cost_usd,
+        "seconds": round(sum(figures.seconds), 2) if figures.seconds else None,
         "succeeded": recording.succeeded,
     }
 

@@ -65,18 +65,19 @@ class Turn(_Part):
 
     Attributes:
         said: by the person.
-        steps: of the model; the last one's content is the agent's answer.
+        steps: of the model; the last one's content is the agent's answer. None: only the person's
+            part is known, and whatever an agent answers is as good as another.
         cut: the conversation ended before the model had answered.
     """
 
     said: str
-    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    steps: tuple[Step, ...] = ()
     cut: bool = False
 
     @property
     def answer(self) -> str:
         """What the agent said in the end."""
-        return "" if self.cut else self.steps[-1].content or ""
+        return "" if self.cut or not self.steps else self.steps[-1].content or ""
 
 
 class Wanted(_Part):
@@ -91,7 +92,7 @@ class Recording(_Part):
 
     Attributes:
         name: unique in its file.
-        model: that answered.
+        model: that answered; empty where only the person's part is known.
         turns: in order.
         task: what it was about; two releases are compared by it.
         succeeded: the verdict of whoever recorded it; None where there is none.
@@ -100,7 +101,7 @@ class Recording(_Part):
 
     schema_name: Literal["seatrial/recording/v1"] = SCHEMA
     name: str
-    model: str
+    model: str = ""
     turns: Annotated[tuple[Turn, ...], Field(min_length=1)]
     task: str = ""
     succeeded: bool | None = None

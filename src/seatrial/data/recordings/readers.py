@@ -124,7 +124,7 @@ def _step(message: Message, before: Message) -> Step:
         content=message.get("content"),
         input_tokens=usage.get("prompt_tokens"),
         output_tokens=usage.get("completion_tokens"),
-        cost_usd=message.get("cost"),
+        cost_usd=message.get("cost") or None,  # nothing: whoever recorded it knew no price
         seconds=_seconds(before.get("timestamp"), message.get("timestamp")),
     )
 

@@ -3,14 +3,15 @@
 import gzip
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from pydantic import ValidationError
 
 from seatrial.data.recordings.domain import Recording, RecordingRefused
+from seatrial.data.recordings.figures import SCHEMA, Figures
 from seatrial.data.recordings.readers import Form, Unfit, found
 from seatrial.kit.documents import findings
 from seatrial.kit.files import write_private
@@ -18,6 +19,8 @@ from seatrial.kit.files import write_private
 LARGEST: Final = 256 << 20
 """Bytes of a file, unpacked."""
 _GZIP: Final = b"\x1f\x8b"
+_FIGURES: Final = SCHEMA.encode()
+_F = TypeVar("_F", Recording, Figures)
 
 
 def imported(
@@ -58,39 +61,59 @@ def imported(
 
 def load(path: Path) -> list[Recording]:
     """The recordings of a file that `save` wrote; raises `RecordingRefused`."""
-    recordings = []
-    for number, line in enumerate(io.BytesIO(_bytes(path)), 1):
-        if not line.strip():
-            continue
-        try:
-            recordings.append(Recording.model_validate_json(line))
-        except ValidationError as error:
-            reason = f"line {number}: {findings(Recording, error)}"
-            raise RecordingRefused(path=str(path), reason=reason) from None
-    if not recordings:
-        raise RecordingRefused(path=str(path), reason="nothing is in it")
-    return _unique(path, recordings)
+    return _unique(path, [_read(Recording, *each) for each in _lines(path)])
 
 
-def save(recordings: Iterable[Recording], path: Path) -> None:
+def figures(path: Path) -> list[Figures]:
+    """The figures of a file that `save` wrote, of recordings or of conversations as played.
+
+    Raises:
+        RecordingRefused: it holds neither.
+    """
+    found = [
+        _read(Figures, *each) if _FIGURES in each[2][:64] else Figures.of(_read(Recording, *each))
+        for each in _lines(path)
+    ]
+    return _unique(path, found)
+
+
+def save(kept: Iterable[Recording] | Iterable[Figures], path: Path) -> None:
     """Write the file anew, whole or not at all."""
-    write_private(path, b"".join(_line(each) for each in recordings))
+    write_private(path, b"".join(_line(each) for each in kept))
 
 
-def _line(recording: Recording) -> bytes:
-    """Without what nobody wrote down, but with the name of the form."""
-    kept = recording.model_dump(mode="json", exclude_defaults=True)
-    kept["schema_name"] = recording.schema_name
-    return orjson.dumps(kept, option=orjson.OPT_APPEND_NEWLINE)
+def _line(kept: Recording | Figures) -> bytes:
+    """Without what nobody wrote down, but with the name of the form, which comes first."""
+    document = {"schema_name": kept.schema_name}
+    document |= kept.model_dump(mode="json", exclude_defaults=True)
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _unique(path: Path, recordings: list[Recording]) -> list[Recording]:
+def _lines(path: Path) -> Iterator[tuple[Path, int, bytes]]:
+    """The lines that are not empty, each with its place; raises `RecordingRefused` if none is."""
+    number = 0
+    for number, line in enumerate(io.BytesIO(_bytes(path)), 1):
+        if line.strip():
+            yield path, number, line
+    if not number:
+        raise RecordingRefused(path=str(path), reason="nothing is in it")
+
+
+def _read(form: type[_F], path: Path, number: int, line: bytes) -> _F:
+    try:
+        return form.model_validate_json(line)
+    except ValidationError as error:
+        reason = f"line {number}: {findings(form, error)}"
+        raise RecordingRefused(path=str(path), reason=reason) from None
+
+
+def _unique(path: Path, found: list[_F]) -> list[_F]:
     names: set[str] = set()
-    for each in recordings:
+    for each in found:
         if each.name in names:
             raise RecordingRefused(path=str(path), reason=f"two are named {each.name!r}")
         names.add(each.name)
-    return recordings
+    return found
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401 - any JSON value

@@ -10,13 +10,13 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
 
 from seatrial.kit.errors import Exit, Fault, Invalid, NotFound, SeatrialError
-from seatrial.kit.text import nearest, printable
+from seatrial.kit.text import did_you_mean, printable
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells expect
 
@@ -77,12 +77,6 @@ class LazyGroup(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._table.items()])
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'` for the nearest of `known`, else nothing: a tail for a message."""
-    near = nearest(name, known)
-    return f"; did you mean {near!r}" if near else ""
 
 
 def run(command: click.Command, arguments: Sequence[str], *, name: str) -> int:

@@ -65,6 +65,8 @@ def provider(scripted: Scripted) -> App:
 
     return Routes(
         [
+            ("GET", "/", healthy),
+            ("GET", "/v1", healthy),
             ("GET", "/healthz", healthy),
             ("POST", "/faults", broken),
             ("DELETE", "/faults", mended),

@@ -110,10 +110,10 @@ class NotLiveInSource(Conflict):
 
 
 class AgentNotThere(NotFound):
-    """No agent {agent!r} is active in {environment!r}, so it cannot be taken away."""
+    """No agent {agent!r} is active in {environment!r}{hint}."""
 
     code = "agent_not_there"
-    cause = "The name is mistyped, or the agent was taken away before."
+    cause = "The name is mistyped, or the agent was never there, or was taken away before."
     remedy = "List what is active with `seatrial status`."
 
 

@@ -24,6 +24,7 @@ from seatrial.control.promotions.service.means import Means
 from seatrial.control.promotions.service.states import closure_of, in_force
 from seatrial.control.promotions.store import generations
 from seatrial.kit.database.connection import Connection
+from seatrial.kit.text import did_you_mean
 
 Agents = dict[str, Active]
 
@@ -153,7 +154,7 @@ def _promoted(
         elif slug in active:
             changed[slug] = active[slug]
         else:
-            raise NotLiveInSource(release="a release", agent=slug, source=source)
+            raise AgentNotThere(environment=source, agent=slug, hint=did_you_mean(slug, active))
     return _with(before, changed, request.remove)
 
 
@@ -185,7 +186,8 @@ _BY_VERB: Final[dict[Verb, Callable[[Connection, Means, PlanRequest, Closure], C
 def _with(before: Closure, changed: Agents, remove: tuple[str, ...]) -> Closure:
     for slug in remove:
         if slug not in before.agents:
-            raise AgentNotThere(environment=before.environment, agent=slug)
+            hint = did_you_mean(slug, before.agents)
+            raise AgentNotThere(environment=before.environment, agent=slug, hint=hint)
     agents = {
         slug: active
         for slug, active in sorted({**before.agents, **changed}.items())

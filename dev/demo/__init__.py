@@ -1,0 +1,1 @@
+"""`make demo`: the main job on this machine, from nothing, told as a story."""
