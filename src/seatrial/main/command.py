@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
     "data": ("seatrial.data.cli.group:data", "Mask data for staging, and prove it."),
     "flags": ("seatrial.cell.door.cli:flags", "Lint, explain and serve feature flags."),
+    "fixtures": (f"{_VERBS}.fixtures:fixtures", "Make tests of runs that went wrong; try them."),
     "recordings": (f"{_VERBS}.recordings:recordings", "Import, show and play conversations."),
     "provider": ("seatrial.cell.llms.scripted.cli:provider", "Serve a scripted model."),
     "rollout": ("seatrial.control.rollouts.cli:rollout", "Rehearse a rollout plan."),

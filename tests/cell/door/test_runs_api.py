@@ -265,7 +265,7 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "NaN": (b'{"input": NaN}', 400, "json_malformed"),
     "very deep": (DEEP, 400, "json_too_deep"),
     "too deep": (b'{"input": ' + b"[" * 200 + b"]" * 200 + b"}", 400, "json_too_deep"),
-    "huge": (b'{"input": "' + b"x" * (2 << 20) + b'"}', 413, "body_too_large"),
+    "huge": (b'{"input": "' + b"x" * (12 << 20) + b'"}', 413, "body_too_large"),
     "large": (b'{"input": "' + b"x" * (1 << 20) + b'"}', 413, "input_too_large"),
     "a list": ([], 400, "document_invalid"),
     "a text": ("x", 400, "document_invalid"),

@@ -223,6 +223,8 @@ class Operation(enum.StrEnum):
     DRAFT_SET = "drafts.set"
     DRAFT_REMOVE = "drafts.remove"
     LOCAL_RUN = "runs.local"
+    FIXTURE_MAKE = "fixtures.make"
+    REHEARSE = "runs.rehearse"
 
 
 ALLOWED_IN_PRODUCTION: Final = frozenset(
@@ -245,6 +247,7 @@ ALLOWED_IN_PRODUCTION: Final = frozenset(
         Operation.REVOKE,
         Operation.VAULT_SET,
         Operation.VAULT_REMOVE,
+        Operation.FIXTURE_MAKE,
     }
 )
 """The closed list: none of these changes what runs."""

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
+from seatrial.cli.rehearsing import digest_of
 from seatrial.cli.replaying import Difference, difference
 from seatrial.cli.talk import say, tamed, where
 from seatrial.cli.waiting import ended
@@ -62,7 +63,8 @@ def replay_command(
 
     async def use(servers: Reached) -> tuple[str, Difference]:
         cell = servers.cell(environment)
-        begun = await cell.act(run, "replay", await _wanted(servers, release))
+        wanted = await digest_of(servers, release)
+        begun = await cell.act(run, "replay", {} if wanted is None else {"release": wanted})
         replay = str((await ended(cell, begun)).get("id"))
         return replay, difference(
             await cell.receipt(run),
@@ -77,14 +79,6 @@ def replay_command(
     else:
         click.echo(_shown(replay, found))
     return int(found.differs)
-
-
-async def _wanted(servers: Reached, release: str | None) -> Row:
-    """On which release: control alone knows the digest of a name."""
-    if release is None or "@" not in release:
-        return {} if release is None else {"release": release}
-    row, _ = await servers.control.release(release)
-    return {"release": str(row.release)}
 
 
 def _shown(replay: str, found: Difference) -> str:

@@ -39,6 +39,7 @@ from seatrial.cell.journal.domain.records import (
 from seatrial.cell.journal.domain.resuming import resumed
 from seatrial.cell.journal.domain.rows import (
     CLOSED,
+    OPEN,
     Arrival,
     Claim,
     Effect,
@@ -118,7 +119,7 @@ class Attempt:
         """
         if self.mode in CLOSED and found.follows is not None:
             return [it.row for it in found.lent]
-        own = resumed(found.own) if self.mode is Mode.LIVE else found.own
+        own = resumed(found.own) if self.mode in OPEN else found.own
         lent = [replace(it.row, seq=self._shift + it.row.seq, borrowed=True) for it in found.lent]
         return [*(it.row for it in own), *lent]
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Float, Index, Table, Text, literal_column
+from sqlalchemy import Boolean, Column, Float, Index, Table, Text, and_, literal_column, or_
 
 from seatrial.kit.database.dialects import Int64, UtcDateTime, metadata
 from seatrial.kit.database.history import History
@@ -74,6 +74,16 @@ TIMED: Final = RUN.c.wait_until.is_not(None)
 KEYED: Final = RUN.c.key.is_not(None)
 DEAD: Final = RUN.c.dead.is_(True)
 OF_TENANT: Final = RUN.c.tenant != literal_column("''")
+TROUBLED: Final = and_(
+    RUN.c.mode == literal_column("'live'"),
+    RUN.c.local.is_(False),
+    or_(
+        RUN.c.state == literal_column("'failed'"),
+        RUN.c.outcome.in_(
+            [literal_column(word) for word in ("'escalated'", "'abandoned'", "'failed'")]
+        ),
+    ),
+)
 _IN_SESSION: Final = RUN.c.session.is_not(None)
 
 Index("ix_run_rank", RUN.c.rank, postgresql_where=QUEUED, sqlite_where=QUEUED)

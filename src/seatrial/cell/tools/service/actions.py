@@ -31,7 +31,7 @@ from seatrial.cell.journal.domain.matching import (
 )
 from seatrial.cell.journal.domain.records import Body, CallGivenUp
 from seatrial.cell.journal.domain.rows import Effect as RowEffect
-from seatrial.cell.journal.domain.rows import Kind, Row, RowState
+from seatrial.cell.journal.domain.rows import Kind, Mode, Row, RowState
 from seatrial.cell.journal.service import reading
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal, Ledger
@@ -55,8 +55,9 @@ from seatrial.cell.tools.domain.values import (
     Told,
 )
 from seatrial.cell.tools.service.asking import STAND_IN, unrecorded, waited
+from seatrial.cell.tools.service.by_fixture import FixtureConnector, no_recording
 from seatrial.cell.tools.service.connectors import Connectors
-from seatrial.cell.tools.service.ports import Connector, Releases
+from seatrial.cell.tools.service.ports import Connector, Recording, Releases
 from seatrial.cell.tools.service.recovering import asked_after, is_repeated
 from seatrial.contract.releases.actions import Effect, InProcess, Review, Tool
 from seatrial.contract.releases.release import Release
@@ -87,6 +88,7 @@ class Surroundings:
         releases: see there.
         connectors: of this environment.
         clock: for times.
+        recording: what answers the actions of a run on a fixture.
         steps: calls of a run whose release sets no limit; None for no bound.
     """
 
@@ -96,6 +98,7 @@ class Surroundings:
     releases: Releases
     connectors: Connectors
     clock: Clock
+    recording: Recording = no_recording
     steps: int | None = None
 
 
@@ -209,9 +212,9 @@ class Actions:
         if tool is None:
             known = ", ".join(sorted(tools)) or "none"
             raise ActionUnknown(action=name, known=known)
-        around.connectors.refuse_unfit(name, tool)
-        body = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
         attempt = await around.books.of(caller.run, caller.attempt)
+        around.connectors.refuse_unfit(name, tool, recorded=attempt.mode is Mode.FIXTURE)
+        body = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
         asking = _Asking(
             caller=caller,
             run=caller.run,
@@ -241,7 +244,8 @@ class Actions:
         return found
 
     async def _answered(self, asking: _Asking, *, retry: bool) -> Called:
-        if asking.tool.review is Review.ALWAYS:
+        # What the person said of it is part of the recording.
+        if asking.tool.review is Review.ALWAYS and asking.attempt.mode is not Mode.FIXTURE:
             rejected = await self._reviewed(asking)
             if rejected is not None:
                 return Called(rejected)
@@ -301,7 +305,7 @@ class Actions:
         self, asking: _Asking, passage: Passage, row: Row, *, asks: bool = False
     ) -> Told:
         try:
-            connector = await self._around.connectors.of(asking.tool)
+            connector = await self._connector(asking, row)
         except SeatrialError as error:
             unsure = asks or is_repeated(passage.decision)
             return await self._refused(asking, passage, row, error, unsure=unsure)
@@ -334,6 +338,11 @@ class Actions:
         asking.ledger.book(result)
         await passage.settle(state, body, (key, result))
         return told
+
+    async def _connector(self, asking: _Asking, row: Row) -> Connector:
+        if asking.attempt.mode is Mode.FIXTURE:
+            return FixtureConnector(self._around.recording, row)
+        return await self._around.connectors.of(asking.tool)
 
     async def _refused(
         self, asking: _Asking, passage: Passage, row: Row, error: SeatrialError, *, unsure: bool

@@ -17,12 +17,14 @@ from seatrial.cell.journal.domain.matching import (
     Sink,
 )
 from seatrial.cell.journal.domain.records import Body, CallGivenUp
-from seatrial.cell.journal.domain.rows import Effect, RowState
+from seatrial.cell.journal.domain.rows import Effect, Mode, RowState
 from seatrial.cell.journal.service.recall import Attempt
 from seatrial.cell.tools.domain.refusals import ActionUnrecorded
 
 STAND_IN: Final = {"stand_in": "a shadow run writes nowhere, and asks nobody"}
 """What a shadow run is told where the run that it follows has no answer."""
+
+_REHEARSED: Final = {"stand_in": "a run on a fixture asks nobody, and waits for nothing"}
 
 _WHY: Final = {
     Refusal.UNRECORDED: "is not recorded",
@@ -56,7 +58,8 @@ async def waited(attempt: Attempt, call: Call, stand_in: dict[str, Any]) -> Body
                 case Refuse(reason=reason):
                     raise unrecorded(call.name, reason)
                 case Sink():
-                    body = Body(content=orjson.dumps(stand_in), status=200)
+                    instead = _REHEARSED if attempt.mode is Mode.FIXTURE else stand_in
+                    body = Body(content=orjson.dumps(instead), status=200)
                     await passage.begin(None)
                     await passage.settle(RowState.DONE, body)
                     passage.delivered()
