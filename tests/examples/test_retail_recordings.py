@@ -151,5 +151,21 @@ def test_a_recording_is_played_and_one_that_was_changed_by_hand_is_noticed() -> 
         assert told["why"].startswith("turn 2: the run failed")
 
 
+def test_a_deploy_is_checked_by_a_run_and_one_that_never_comes_to_the_door_fails_it() -> None:
+    shop = json.loads((EXAMPLE / "shop.json").read_text())
+    with place("retail") as here, answering(here, imported(here, own(), "talk")) as url:
+        up(here, url, shop)
+        said = here.done("deploy", "--check", "Hello, I want to cancel an order.")
+        assert "it succeeded, with 1 calls" in said.err
+        assert here.call("deploy", "--check", "x", "--no-wait").code == 2
+        said = here.call("deploy", "--check", "What nobody has recorded")
+        assert (said.code, "RuntimeError: 422" in said.err) == (6, True), said
+        (here.folder / "agent.py").write_text("def run(input):\n    return 'so'\n")
+        said = here.call("deploy", "--check", "Hello, I want to cancel an order.")
+        assert (said.code, "error deploy_check_failed" in said.err) == (6, True), said
+        assert "never_at_the_door" in said.err
+        assert "retail@2 is active in staging" in said.out  # the check tells, it does not undo
+
+
 def played(here: Place, file: Path, *more: str) -> Said:
     return here.call("recordings", "run", str(file), "--agent", "retail", "--json", *more)

@@ -11,6 +11,7 @@ from seatrial.cell.journal.domain.matching import (
     Finished,
     GoLive,
     HoldWrite,
+    NeedsPerson,
     Patience,
     Redo,
     Refusal,
@@ -62,6 +63,16 @@ def a_result_answers_before_an_older_call_that_was_cut(rule: Rule) -> None:
     assert rule.decide(book, call(effect=READ), Facts()) == Answer(row=done)
     book.open(done, call(effect=READ))
     assert rule.decide(book, call(effect=READ), Facts()) == Redo(row=replace(cut, attempt=2))
+
+
+def who_comes_back_to_a_call_that_waits_for_a_person_waits_for_him_too(rule: Rule) -> None:
+    unsure = row(effect=Effect.IRREVERSIBLE)
+    book = rule.Book(attempt=2, rows=[unsure])
+    book.open(unsure, call(effect=Effect.IRREVERSIBLE))
+    asked = book.settle(1, RowState.UNKNOWN)
+    book.lose(1)
+    again = rule.decide(book, call(effect=Effect.IRREVERSIBLE, retry=True), Facts())
+    assert again == NeedsPerson(row=asked, asked=True)
 
 
 def a_write_that_is_not_recorded_is_held_and_in_the_end_diverges(rule: Rule) -> None:
@@ -191,6 +202,7 @@ EXAMPLES: Final[dict[str, Callable[[Rule], None]]] = {
         an_unfinished_write_becomes_an_intent_of_this_attempt_before_it_goes_out,
         the_recorded_class_counts_and_not_that_of_a_later_release,
         a_result_answers_before_an_older_call_that_was_cut,
+        who_comes_back_to_a_call_that_waits_for_a_person_waits_for_him_too,
         a_write_that_is_not_recorded_is_held_and_in_the_end_diverges,
         a_read_is_not_held_for_a_write,
         a_write_is_not_held_for_a_read,

@@ -16,7 +16,14 @@ MOST = 1_500  # cases that a mutant may live through; the toughest needs a few h
 
 RULE = {
     "a lost call is not joined": ("    if lost:", "    if lost and False:"),
-    "a cut call is joined, not made again": ("if cut else Attach", "if False else Attach"),
+    "a cut call is joined, not made again": (
+        "    if book.claim_of(row) is Claim.CUT:",
+        "    if False:",
+    ),
+    "what waits for a person is joined": (
+        "if row.state is RowState.UNKNOWN else Attach",
+        "if False else Attach",
+    ),
     "a call that is not lost is joined": (
         "if book.claim_of(row) in _ALONE]",
         "if book.claim_of(row) is not None]",

@@ -212,6 +212,7 @@ class Operation(enum.StrEnum):
     ABANDON = "runs.abandon"
     RESTART = "runs.restart"
     REPLAY = "runs.replay"
+    SHADOW = "runs.shadow"
     APPROVE = "reviews.approve"
     REJECT = "reviews.reject"
     HAPPENED = "reviews.happened"
@@ -239,6 +240,7 @@ ALLOWED_IN_PRODUCTION: Final = frozenset(
         Operation.ABANDON,
         Operation.RESTART,
         Operation.REPLAY,
+        Operation.SHADOW,
         Operation.APPROVE,
         Operation.REJECT,
         Operation.HAPPENED,

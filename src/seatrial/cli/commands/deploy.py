@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 
 from seatrial.cli import showing
+from seatrial.cli.checking import check
+from seatrial.cli.given import given
 from seatrial.cli.ordering import Manner, carried_out, order_options
 from seatrial.cli.project.manifest import find
 from seatrial.cli.project.origin import Source, source
@@ -29,6 +31,8 @@ from seatrial.kit.terminal.output import answer_json, json_option
 @click.option("--project", type=click.Path(path_type=Path, file_okay=False), help="Its folder.")
 @click.option("--relock", is_flag=True, help="Resolve the dependencies anew.")
 @click.option("--dry-run", is_flag=True, help="Build and show; send nothing.")
+@click.option("--check", "checked", metavar="INPUT",
+              help="Then run it once on this (JSON, or text); it must end well.")  # fmt: skip
 @order_options
 @access_option
 @json_option
@@ -38,6 +42,7 @@ def deploy(  # noqa: PLR0913 - one parameter for each option
     project: Path | None,
     relock: bool,
     dry_run: bool,
+    checked: str | None,
     manner: Manner,
     access: Path | None,
     as_json: bool,
@@ -47,12 +52,20 @@ def deploy(  # noqa: PLR0913 - one parameter for each option
     The source is bundled, its dependencies are locked once, and what control does not have yet is
     sent. The same project is the same release on every machine.
 
+    The check fails, with exit code 6, where the run fails or its receipt has a warning, such as
+    that the agent asked its cell for no model and no action. The release stays active.
+
     \b
     Examples:
       seatrial deploy
+      seatrial deploy --check "my parcel is late"
       seatrial deploy --env test --no-wait
       seatrial deploy --dry-run --json
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    if checked is not None and (dry_run or not manner.wait):
+        raise click.UsageError(
+            "--check runs what is active: it needs neither --dry-run nor --no-wait"
+        )
     opened = open_project(find(project or Path.cwd()))
     where(environment, opened.manifest.agent.name)
     around = surroundings()
@@ -68,6 +81,12 @@ def deploy(  # noqa: PLR0913 - one parameter for each option
     row, generation = reaching(access, use)
     _say_tools(built.release)
     _show(row, generation, environment, wait=manner.wait, as_json=as_json)
+    if checked is not None:
+        value = given(checked, None)
+        reaching(
+            access,
+            lambda it: check(it.cell(environment), built.release, row.name, value, environment),
+        )
 
 
 async def _deployed(

@@ -65,7 +65,7 @@ class Cell:
         return self._object((await self.peer.get("/v1/fixtures/proposed", **query)).value)
 
     async def act(self, run: str, verb: str, body: Row | None = None) -> Row:
-        """`cancel`, `redrive`, `resume`, `abandon`, `restart`, `replay`, `outcome`, `feedback`."""
+        """Do what `verb` says, such as `cancel` or `replay`."""
         answer = await self.peer.post(f"/v1/runs/{segment(run)}/{verb}", body or {})
         return answer.value if isinstance(answer.value, dict) else {}
 

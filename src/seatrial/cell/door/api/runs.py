@@ -85,7 +85,7 @@ class Decision(Document):
 
 
 class Again(Document):
-    """A run is to be replayed.
+    """A run is to be replayed or shadowed.
 
     Attributes:
         release: on which, by digest; None for its own.
@@ -124,6 +124,7 @@ def run_routes(desk: Desk) -> list[tuple[str, str, App]]:
         ("POST", "/v1/runs/{id}/abandon", operating(Operation.ABANDON, runs.abandon)),
         ("POST", "/v1/runs/{id}/restart", operating(Operation.RESTART, runs.restart)),
         ("POST", "/v1/runs/{id}/replay", operating(Operation.REPLAY, runs.replay)),
+        ("POST", "/v1/runs/{id}/shadow", operating(Operation.SHADOW, runs.shadow)),
     ]
 
 
@@ -230,13 +231,23 @@ class _Endpoints:
 
     async def replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a run again on its recorded answers; whoever may do that sees its payloads."""
+        caller, run, release = await self._followed(scope, receive)
+        fresh = await self._desk.runs.replay(run.id, caller=caller.id, release=release)
+        await self._answer_to(send, caller, fresh, status=202)
+
+    async def shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a run again, asking its models anew and writing nowhere."""
+        caller, run, release = await self._followed(scope, receive)
+        fresh = await self._desk.runs.shadow(run.id, caller=caller.id, release=release)
+        await self._answer_to(send, caller, fresh, status=202)
+
+    async def _followed(self, scope: Scope, receive: Receive) -> tuple[Caller, Run, str | None]:
         await self._desk.caller(scope, CellPermission.PAYLOAD)
         caller = await self._desk.caller(scope, CellPermission.OPERATE)
         again = Again.read(await read_json(scope, receive, limit=65_536))
         run = await self._reached(scope, caller)
         await self._desk.payload(caller, run)
-        fresh = await self._desk.runs.replay(run.id, caller=caller.id, release=again.release)
-        await self._answer_to(send, caller, fresh, status=202)
+        return caller, run, again.release
 
     async def _chosen(self, scope: Scope, receive: Receive) -> tuple[Caller, Run, Choice]:
         caller = await self._desk.caller(scope, CellPermission.OPERATE)

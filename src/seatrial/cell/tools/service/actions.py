@@ -54,7 +54,7 @@ from seatrial.cell.tools.domain.values import (
     Shown,
     Told,
 )
-from seatrial.cell.tools.service.asking import STAND_IN, unrecorded, waited
+from seatrial.cell.tools.service.asking import STAND_IN, Errand, unrecorded, waited
 from seatrial.cell.tools.service.by_fixture import FixtureConnector, no_recording
 from seatrial.cell.tools.service.connectors import Connectors
 from seatrial.cell.tools.service.ports import Connector, Recording, Releases
@@ -184,14 +184,8 @@ class Actions:
         asking = await self._asked(caller, name, arguments)
         if isinstance(asking, Called):
             return asking
-        work = asyncio.ensure_future(self._answered(asking, retry=retry))
-        self._under_way.add(work)
-        work.add_done_callback(self._under_way.discard)
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            work.add_done_callback(_lose)
-            raise
+        errand = Errand()
+        return await errand.run(self._answered(errand, asking, retry=retry), self._under_way)
 
     async def close(self) -> None:
         """Wait for what is under way, then let the connectors go."""
@@ -243,14 +237,15 @@ class Actions:
             found = self._tools[digest] = release.tools
         return found
 
-    async def _answered(self, asking: _Asking, *, retry: bool) -> Called:
+    async def _answered(self, errand: Errand, asking: _Asking, *, retry: bool) -> Called:
         # What the person said of it is part of the recording.
         if asking.tool.review is Review.ALWAYS and asking.attempt.mode is not Mode.FIXTURE:
-            rejected = await self._reviewed(asking)
+            rejected = await self._reviewed(errand, asking)
             if rejected is not None:
                 return Called(rejected)
         while True:
-            passage = await asking.attempt.arrive(
+            passage = await errand.arrive(
+                asking.attempt,
                 asking.call,
                 RowEffect(asking.tool.effect),
                 retry=retry,
@@ -265,14 +260,16 @@ class Actions:
                 return Called(told, passage)
             passage.lost()
 
-    async def _reviewed(self, asking: _Asking) -> Told | None:
+    async def _reviewed(self, errand: Errand, asking: _Asking) -> Told | None:
         """Ask a person, for whose answer the run waits without its process; None for yes."""
         name = asking.call.name
         if asking.caller.slot == LOCAL:
             raise WaitNeedsHost(what=f"the review of {name!r}")
         body = orjson.dumps({"action": name, "arguments": asking.arguments}, option=_SORTED)
         call = _call(Kind.WAIT, "review", f"{REVIEW}{name}", body)
-        answer = orjson.loads((await waited(asking.attempt, call, _UNREVIEWED)).content)
+        passage, said = await waited(errand, asking.attempt, call, _UNREVIEWED)
+        passage.delivered()  # whether the caller has the rest is told by the action's own passage
+        answer = orjson.loads(said.content)
         if answer.get("approved") is True:
             return None
         reason = answer.get("reason") or "no reason given"
@@ -485,8 +482,3 @@ _SORTED: Final = orjson.OPT_SORT_KEYS
 
 def _call(kind: Kind, route: str, name: str, body: bytes) -> Call:
     return Call(kind=kind, dialect=Dialect.ACTION, route=route, name=name, body=body)
-
-
-def _lose(work: "asyncio.Future[Called]") -> None:
-    if not work.cancelled() and work.exception() is None:
-        work.result().lost()
