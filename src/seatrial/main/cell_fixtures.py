@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from seatrial.cell.assess.fixtures.domain import Masked, Material
+from seatrial.cell.assess.domain.fixtures import Masked, Material
 from seatrial.data.fixtures.making import Asked, Means, make, refuse_unfit
 from seatrial.data.masking.service.keys import MaskingKey
 from seatrial.data.rules.toml import read_rules

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from seatrial.cell.assess.fixtures import store as fixtures_store
+from seatrial.cell.assess.store import fixtures as fixtures_store
 from seatrial.cell.door.service.access import KIND
 from seatrial.cell.door.store import tables as door_store
 from seatrial.cell.journal.store import calls as journal_store

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from seatrial.cell.assess.fixtures.domain import Masked, Material
-from seatrial.cell.assess.fixtures.service.fixtures import Fixtures
-from seatrial.cell.assess.fixtures.service.fixtures import Surroundings as FixtureSurroundings
+from seatrial.cell.assess.domain.fixtures import Masked, Material
+from seatrial.cell.assess.service.fixtures import Fixtures
+from seatrial.cell.assess.service.fixtures import Surroundings as FixtureSurroundings
 from seatrial.cell.door.api.actions import action_routes
 from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes

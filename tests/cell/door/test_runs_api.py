@@ -271,6 +271,8 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "a text": ("x", 400, "document_invalid"),
     "null": (b"null", 400, "document_invalid"),
     "no input": ({}, 400, "document_invalid"),
+    "a fixture that is none": ({"input": 1, "fixture": []}, 400, "document_invalid"),
+    "a release without a fixture": ({"input": 1, "release": f"sha256:{0:064}"}, 400, "run_refused"),
     "an unknown field": ({"input": 1, "inputs": 2}, 400, "document_invalid"),
     "a mode of another kind": ({"input": 1, "mode": "sync"}, 400, "document_invalid"),
     "a text for a number": ({"input": 1, "priority": "5"}, 400, "document_invalid"),

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from seatrial.cell.assess.fixtures.domain import Acted, Proposed
-from seatrial.cell.assess.fixtures.service.fixtures import Fixtures
+from seatrial.cell.assess.domain.fixtures import Acted, Proposed
+from seatrial.cell.assess.service.fixtures import Fixtures
 from seatrial.cell.door.api.desk import asked_for, page_size
 from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.shown import told_run
