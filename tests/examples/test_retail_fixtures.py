@@ -3,60 +3,18 @@
 All is real but what the model says: cells, agent, actions, journal, masking, verifier.
 """
 
-import contextlib
 import json
 import re
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.examples.recorded import EXAMPLE, database
+from tests.examples.incidents import RULES, model, pinned, promoted, told, up
+from tests.examples.recorded import EXAMPLE
 from tests.line.command import Place, Said, place
 
-RULES: Final = """
-name = "shop"
-[tables.customers]
-person = "id"
-[tables.customers.columns]
-id = { class = "direct", as = "id", domain = "user" }
-email = { class = "direct", as = "email" }
-first_name = { class = "direct", as = "given_name" }
-last_name = { class = "direct", as = "family_name" }
-"document.name.first_name" = { class = "direct", as = "given_name" }
-"document.name.last_name" = { class = "direct", as = "family_name" }
-"document.address.address1" = { class = "direct", as = "street" }
-"document.address.address2" = { class = "direct", as = "unit" }
-"document.address.city" = { class = "quasi", as = "city" }
-"document.address.zip" = { class = "quasi", as = "zip", keep = 0 }
-"document.payment_methods.@" = { class = "direct", as = "id", format = "digits", domain = "paid" }
-"document.orders" = { class = "direct", as = "id", format = "digits", domain = "order" }
-[tables.orders]
-person = "customer"
-[tables.orders.columns]
-id = { class = "direct", as = "id", format = "digits", domain = "order" }
-customer = { class = "direct", as = "id", domain = "user" }
-"document.address.address1" = { class = "direct", as = "street" }
-"document.address.address2" = { class = "direct", as = "unit" }
-"document.address.city" = { class = "quasi", as = "city" }
-"document.address.zip" = { class = "quasi", as = "zip", keep = 0 }
-"document.fulfillments.tracking_id" = { class = "direct", as = "id", format = "digits" }
-[tables.runs]
-person = "people"
-[tables.runs.columns]
-"messages.**" = "free_text"
-"answers.**" = "free_text"
-"arguments.**" = "free_text"
-"results.**" = "free_text"
-errors = "free_text"
-"expected.**" = "free_text"
-clock = { class = "direct", as = "date" }
-"""
 FRIEND: Final = "I am finn.hale@shop.example. Please cancel #C3001, a friend's order: no need now."
 NEVER: Final = "never_called cancel_pending_order"
 FOUND: Final = (
@@ -68,48 +26,6 @@ EXPECT: Final = ("--expect", NEVER, "--expect", FOUND, "--expect", LOOKED)
 pytestmark = pytest.mark.timeout(400)
 
 
-@contextlib.contextmanager
-def model(here: Place) -> Iterator[str]:
-    command = [sys.executable, "-m", "seatrial.main", "provider", "--rules", "model.toml",
-               "--port", "0", "--json"]  # fmt: skip
-    with subprocess.Popen(command, cwd=here.folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.terminate()
-
-
-def pinned(here: Place, was: str, now: str) -> None:
-    for name in ("seatrial.toml", "agent.py"):
-        file = here.folder / name
-        file.write_text(file.read_text().replace(f'"{was}"', f'"{now}"'))
-
-
-def up(here: Place, url: str, shop: dict[str, Any]) -> None:
-    """Staging and production, each with the shop; only production masks."""
-    here.done("up", "--detach", "--port", "0")
-    here.done("down")
-    for name in ("staging", "production"):
-        database(here.state / name / "shop.db", shop)
-        settings = here.state / name / "settings.toml"
-        bound = '[connectors.shop]\nkind = "sql"\nurl = "sqlite:///shop.db"\n'
-        settings.write_text(f'{settings.read_text()}\n[models]\nopenai = "{url}"\n\n{bound}')
-    here.done("up", "--detach")
-    for name in ("staging", "production"):
-        here.call("secrets", "set", "openai", "--env", name, data="sk-of-nobody")
-
-
-def told(here: Place, name: str, **more: str) -> None:
-    """New settings for production, and the system with them."""
-    settings = here.state / "production" / "settings.toml"
-    kept = settings.read_text().partition("\n[fixtures]")[0]
-    lines = "".join(f'{key} = "{value}"\n' for key, value in more.items())
-    settings.write_text(f'{kept}\n[fixtures]\nrules = "{name}"\n{lines}')
-    here.done("down")
-    here.done("up", "--detach")
-
-
 def spoken(here: Place, environment: str, session: str, *texts: str) -> list[dict[str, Any]]:
     return [
         here.call(
@@ -117,14 +33,6 @@ def spoken(here: Place, environment: str, session: str, *texts: str) -> list[dic
         ).json
         for text in texts
     ]
-
-
-def promoted(here: Place) -> None:
-    for _ in range(60):
-        if here.call("promote", "--yes").code == 0:
-            return
-        time.sleep(1)
-    raise AssertionError(here.call("promote", "--dry-run").out)
 
 
 def refused(said: Said, code: str, exit_code: int) -> None:
