@@ -202,6 +202,22 @@ async def test_a_fixture_is_tried_on_releases_of_its_agent_alone(
             await here.fixtures.give(made.model_dump(mode="json"), "sales", Digest.of(b""))
 
 
+@in_a_loop
+async def test_a_run_that_has_waited_becomes_a_fixture_too(
+    database: Database, shop: Database
+) -> None:
+    async def waits(calling: Calling) -> Any:
+        await calling.wait(seconds=0.05)
+        return await calling.call("look", order="W1")
+
+    async with cell(database, shop, waits, masking=_key) as here:
+        run = await here.ended(await here.started("hello"))
+        made = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+        assert [each.call.tool for each in made.calls] == ["look"]
+        again = await rehearsed(here, made, "hello")
+        assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+
+
 async def _fails(calling: Calling) -> Any:
     if calling.input == "bad":
         raise ValueError("no")

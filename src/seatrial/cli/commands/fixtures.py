@@ -123,6 +123,8 @@ def add_command(
         answer_json({"file": str(path), "digest": str(fixture.digest)} | _rest(told))
         return
     click.echo(path)
+    if not told.get("people"):
+        say("it names nobody whom the environment's source knows; read it before it is passed on")
     for dropped in told.get("dropped") or ():
         say(f"no rule covers {printable(str(dropped))}: it is not in the fixture")
 

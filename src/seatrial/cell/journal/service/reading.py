@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
 
 from seatrial.cell.journal.domain.calls import Call, Totals
 from seatrial.cell.journal.domain.decisions import Decided
@@ -12,8 +11,6 @@ from seatrial.cell.journal.store import calls as tries
 from seatrial.cell.journal.store import decisions
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.database.connection import Connection
-
-_ACTED: Final = frozenset((Kind.ACTION, Kind.WAIT))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,13 +33,26 @@ def recorded(connection: Connection, run: str) -> list[Recorded]:
     return store.rows(connection, run)
 
 
-def exchanged(connection: Connection, run: str) -> list[Exchange]:
+def exchanged(connection: Connection, run: str, questions: str) -> list[Exchange]:
     """The settled actions of a run and its answered questions, with what was said, in order.
+
+    Args:
+        connection: in a transaction.
+        run: whose.
+        questions: how the names of those begin that matter.
 
     Raises:
         AnswerNotKept: of one the body has gone.
     """
-    rows = [it for it in store.rows(connection, run) if it.row.settled and it.row.kind in _ACTED]
+    rows = [
+        it
+        for it in store.rows(connection, run)
+        if it.row.settled
+        and (
+            it.row.kind is Kind.ACTION
+            or (it.row.kind is Kind.WAIT and it.name.startswith(questions))
+        )
+    ]
     found: dict[tuple[int, str], Body] = {
         (seq, side): body
         for seq, side, body in store.bodies(connection, run, [it.row.seq for it in rows])

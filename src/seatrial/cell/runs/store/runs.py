@@ -188,7 +188,9 @@ def _chosen(query: Select[*tuple[Any, ...]], wanted: Filter) -> Select[*tuple[An
         if value is not None:
             query = query.where(RUN.c[name] == value)
     if wanted.troubled:
-        query = query.where(TROUBLED)
+        query = query.where(
+            TROUBLED, RUN.c.mode == literal_column("'live'"), RUN.c.local.is_(False)
+        )
     if wanted.waits is not None:
         query = query.where(WAITING, RUN.c.wait_reason == wanted.waits.value)
     if wanted.tenant:
