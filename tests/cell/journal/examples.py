@@ -17,6 +17,7 @@ from seatrial.cell.journal.domain.matching import (
     Refusal,
     Refuse,
     RetrySameKey,
+    Sink,
     Wait,
 )
 from seatrial.cell.journal.domain.rows import Arrival, Effect, Facts, Kind, Mode, Row, RowState
@@ -127,6 +128,14 @@ def equal_writes_wait_for_each_other(rule: Rule) -> None:
     assert rule.decide(book, call(), Facts()) == Wait(reason=Patience.TWIN)
 
 
+def a_run_on_a_fixture_acts_as_a_live_one_and_waits_for_nothing(rule: Rule) -> None:
+    book, facts = rule.Book(attempt=1), Facts(mode=Mode.FIXTURE)
+    for arrival in (call(), call(effect=READ), call(effect=READ, kind=Kind.MODEL)):
+        assert rule.decide(book, arrival, facts) == GoLive(row=book.next(arrival))
+    question = call(effect=READ, kind=Kind.WAIT)
+    assert rule.decide(book, question, facts) == Sink(row=book.next(question))
+
+
 def a_shadow_reads_for_itself_only_what_it_may(rule: Rule) -> None:
     book, facts = rule.Book(attempt=1), Facts(mode=Mode.SHADOW)
     assert rule.decide(book, call(effect=READ), facts) == Refuse(reason=Refusal.SHADOW_READ)
@@ -209,6 +218,7 @@ EXAMPLES: Final[dict[str, Callable[[Rule], None]]] = {
         a_model_call_that_was_cut_makes_no_run_diverge,
         a_strict_replay_refuses_what_has_no_result,
         parallel_equal_samples_are_two_calls,
+        a_run_on_a_fixture_acts_as_a_live_one_and_waits_for_nothing,
         equal_writes_wait_for_each_other,
         a_shadow_reads_for_itself_only_what_it_may,
         a_shadow_takes_results_and_nothing_less,

@@ -101,6 +101,11 @@ RULE = {
         "if facts.mode is Mode.LIVE or arrival.kind is Kind.MODEL:",
         "if facts.mode is Mode.LIVE:",
     ),
+    "a run on a fixture waits": ("and arrival.kind is not Kind.WAIT:", "and True:"),
+    "a run on a fixture performs nothing": (
+        "if facts.mode is Mode.FIXTURE and arrival",
+        "if False and arrival",
+    ),
     "a shadow writes": ("        return Sink(row=book.next(arrival))", "        return None"),
     "a shadow reads what it likes": (
         "return None if arrival.shadowed else",

@@ -16,7 +16,6 @@ from typing import Final, TypeAlias
 from seatrial.cell.journal.domain.book import Book
 from seatrial.cell.journal.domain.rows import (
     CLOSED,
-    OPEN,
     Arrival,
     Claim,
     Effect,
@@ -316,9 +315,9 @@ def _kept_in(book: Book, arrival: Arrival, facts: Facts) -> Decision | None:
     """A call that may not go out in this mode."""
     if facts.mode in CLOSED:
         return Refuse(reason=Refusal.UNRECORDED)
-    if facts.mode is Mode.FIXTURE and arrival.kind is Kind.WAIT:
-        return Sink(row=book.next(arrival))
-    if facts.mode in OPEN or arrival.kind is Kind.MODEL:
+    if facts.mode is Mode.FIXTURE and arrival.kind is not Kind.WAIT:
+        return None  # what performs it is the recording
+    if facts.mode is Mode.LIVE or arrival.kind is Kind.MODEL:
         return None
     if arrival.binds:
         return Sink(row=book.next(arrival))
