@@ -18,7 +18,7 @@ from seatrial.cli.surroundings import home
 from seatrial.contract.switch.access import Access, Signer
 from seatrial.kit.crypto import keyfiles
 from seatrial.kit.crypto.signing import SigningKey
-from seatrial.kit.http.by_pyreqwest import pyreqwest_client
+from seatrial.kit.http.by_aiohttp import aiohttp_client
 from seatrial.kit.http.calls import Client
 from seatrial.kit.text import did_you_mean
 
@@ -98,7 +98,7 @@ class Reached:
 @contextlib.asynccontextmanager
 async def reached(path: Path, access: Access) -> AsyncIterator[Reached]:
     """The servers, while the block lasts."""
-    async with pyreqwest_client() as client:
+    async with aiohttp_client() as client:
         yield Reached(path=path, access=access, client=client)
 
 

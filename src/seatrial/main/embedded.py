@@ -38,7 +38,7 @@ from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.database.errors import DatabaseInUse
 from seatrial.kit.errors import Conflict, NotFound, TimedOut
 from seatrial.kit.files import held, write_private
-from seatrial.kit.http.by_pyreqwest import pyreqwest_client
+from seatrial.kit.http.by_aiohttp import aiohttp_client
 from seatrial.kit.http.client import (
     AnswerBroken,
     CallTimedOut,
@@ -181,7 +181,7 @@ async def running(
         cells = {name: _child(name, home.cell(name), "cell", home) for name in plan.cells}
         started: list[Child] = []
         try:
-            async with pyreqwest_client() as client:
+            async with aiohttp_client() as client:
                 starting = [control] if first else [control, *cells.values()]
                 for child in starting:
                     started.append(child)
