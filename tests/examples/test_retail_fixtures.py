@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.examples.incidents import RULES, model, pinned, promoted, told, up
+from tests.examples.incidents import RULES, keyed, model, pinned, promoted, told, up
 from tests.examples.recorded import EXAMPLE
 from tests.line.command import Place, Said, place
 
@@ -84,8 +84,7 @@ def incident(here: Place, shop: dict[str, Any]) -> None:
     (here.state / "production" / "rules.toml").write_text("[tables.runs")
     told(here, "rules.toml", source="sqlite:///shop.db")
     refused(here.call(*add), "fixture_key_missing", 5)
-    here.done("data", "key", "masking.pem")
-    here.done("secrets", "set", "masking", "--env", "production", "--file", "masking.pem")
+    keyed(here)
     refused(here.call(*add), "masking_rules_invalid", 2)
     leaking = RULES.replace('"arguments.**" = "free_text"', '"arguments.**" = "keep"')
     (here.state / "production" / "rules.toml").write_text(leaking)

@@ -20,7 +20,7 @@ from seatrial.data.fixtures.service import load
 from seatrial.data.recordings.domain import RecordedCall, Recording, Step, Turn
 from seatrial.data.recordings.readers import Form
 from seatrial.data.recordings.service import imported, save
-from tests.examples.incidents import RULES, model, pinned, promoted, told, up
+from tests.examples.incidents import RULES, keyed, model, pinned, promoted, told, up
 from tests.examples.recorded import EXAMPLE, database
 from tests.line.command import Place, place
 
@@ -45,9 +45,8 @@ def test_ten_failed_recorded_runs_are_red_and_green_and_name_nobody() -> None:
         with model(here, "--recordings", "failed.jsonl") as url:
             up(here, url, shop)
             (here.state / "production" / "rules.toml").write_text(RULES)
-            here.done("data", "key", "masking.pem")
             told(here, "rules.toml", source="sqlite:///shop.db")
-            here.done("secrets", "set", "masking", "--env", "production", "--file", "masking.pem")
+            keyed(here)
             here.done("deploy")
             _had(here, next(iter(failed)), "staging")
             promoted(here)
