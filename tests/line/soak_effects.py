@@ -136,9 +136,9 @@ class Effects:
 
     async def batch(self, runs: list[tuple[str, list[list[tuple[str, str]]]]]) -> None:
         """Runs at once, to their ends, while things die."""
-        begun = [await self._insist(partial(self._start, name, steps)) for name, steps in runs]
         beside = [asyncio.create_task(each) for each in (self._kill(), self._watch())]
         try:
+            begun = [await self._insist(partial(self._start, name, steps)) for name, steps in runs]
             for run, (name, steps) in zip(begun, runs, strict=True):
                 await self._seen_through(run, name, steps)
         finally:

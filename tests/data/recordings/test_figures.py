@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.data.recordings.comparison import NothingToCompare, compare
+from seatrial.data.recordings.comparison import compare
 from seatrial.data.recordings.domain import (
+    NothingToCompare,
     RecordedCall,
     Recording,
     RecordingRefused,

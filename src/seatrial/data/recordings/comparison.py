@@ -4,19 +4,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seatrial.data.recordings.domain import NothingToCompare
 from seatrial.data.recordings.figures import Figures
-from seatrial.kit.errors import Invalid
 from seatrial.stats.moments import Interval
 from seatrial.stats.paired import mcnemar
 from seatrial.stats.proportions import Tried, newcombe
-
-
-class NothingToCompare(Invalid):
-    """No conversation of {first!r} is in {second!r} too."""
-
-    code = "nothing_to_compare"
-    cause = "Two releases are compared on conversations of the same name."
-    remedy = "Play the same recordings to both releases: `seatrial recordings run --out FILE`."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,14 @@ class RecordingRefused(Invalid):
     remedy = "Name its form with `--format`; `--skip-unfit` leaves single conversations out."
 
 
+class NothingToCompare(Invalid):
+    """No conversation of {first!r} is in {second!r} too."""
+
+    code = "nothing_to_compare"
+    cause = "Two releases are compared on conversations of the same name."
+    remedy = "Play the same recordings to both releases: `seatrial recordings run --out FILE`."
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
