@@ -78,6 +78,14 @@ def test_what_is_booked_is_paid_by_card_gift_card_and_certificate_and_noted(
     assert customer["reservations"] == ["AQ1001", "SEAWND", "SEAWNE"]
 
 
+def test_cents_add_up(airline: Acting) -> None:
+    amounts = {"gift_01": 16.75, "certificate_01": 52.01, "card_01": 31.24}
+    assert sum(amounts.values()) != 100  # as a machine adds them
+    paid = [{"payment_id": id_, "amount": amount} for id_, amount in amounts.items()]
+    told = airline.call("book_reservation", **BOOKING | {"payment_methods": paid})
+    assert told["reservation_id"] == "SEAWND"
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [

@@ -15,7 +15,7 @@ def refuse_unpaid(customer, payments, total):
         if found["source"] != "credit_card" and found["amount"] < each["amount"]:
             raise ValueError(f"not enough balance in payment method {each['payment_id']}")
     paid = sum(each["amount"] for each in payments)
-    if paid != total:
+    if round(paid - total, 2):
         raise ValueError(f"payment amount does not add up, total price is {total}, but paid {paid}")
 
 
@@ -24,7 +24,7 @@ def pay(customer, payments):
     for each in payments:
         found = customer["payment_methods"][each["payment_id"]]
         if found["source"] == "gift_card":
-            found["amount"] -= each["amount"]
+            found["amount"] = round(found["amount"] - each["amount"], 2)
         elif found["source"] == "certificate":
             del customer["payment_methods"][each["payment_id"]]
 
@@ -40,7 +40,7 @@ def settle(db, reservation, payment_id, difference):
     if found["source"] == "gift_card":
         if found["amount"] < difference:
             raise ValueError("gift card balance is not enough")
-        found["amount"] -= difference
+        found["amount"] = round(found["amount"] - difference, 2)
         documents.keep_customer(db, reservation["user_id"], customer)
     if difference:
         reservation["payment_history"].append({"payment_id": payment_id, "amount": difference})
