@@ -61,6 +61,7 @@ def test_what_is_booked_is_paid_by_card_gift_card_and_certificate_and_noted(
         {"payment_id": "gift_01", "amount": 90},
         {"payment_id": "card_01", "amount": 10},
     ]
+    untouched = airline.execute("SELECT document FROM flights")
     told = airline.call(
         "book_reservation",
         **BOOKING | {"nonfree_baggages": 1, "insurance": "yes", "payment_methods": paid},
@@ -69,6 +70,8 @@ def test_what_is_booked_is_paid_by_card_gift_card_and_certificate_and_noted(
     assert told["created_at"] == "2026-05-04T09:00:00"
     assert told["flights"][0]["price"] == 100
     assert airline.call("get_reservation_details", reservation_id="SEAWND") == told
+    flights = airline.execute("SELECT document FROM flights")
+    assert flights == untouched  # seats are taken later, by others
     left = methods(airline)
     assert "certificate_01" not in left  # what is left of one is lost
     assert left["gift_01"]["amount"] == 30
@@ -176,6 +179,18 @@ def test_other_flights_cost_or_give_back_the_difference_and_one_that_stays_keeps
     )
     back = airline.call("update_reservation_flights", **stays | {"cabin": "basic_economy"})
     assert back["payment_history"][-1] == {"payment_id": "card_01", "amount": -25}
+    assert back["cabin"] == "economy"  # as it was booked first
+
+
+def test_everybody_pays_the_difference(airline: Acting) -> None:
+    told = airline.call(
+        "update_reservation_flights",
+        reservation_id="BM2002",
+        cabin="economy",
+        flights=[{"flight_number": "SW301", "date": "2026-05-08"}],
+        payment_id="card_02",
+    )
+    assert told["payment_history"][-1] == {"payment_id": "card_02", "amount": 2 * (95 - 80)}
 
 
 def test_bags_are_paid_and_never_paid_back(airline: Acting) -> None:
@@ -246,8 +261,14 @@ def test_flights_are_found_that_can_be_booked_and_reached(airline: Acting) -> No
 
     same_day = [("SW101 07", "SW301 07"), ("SW101 07", "SW302 07"), ("SW102 07", "SW302 07")]
     assert stop("2026-05-07") == [*same_day, ("SW501 07", "SW601 08")]
+    asked = {"origin": "HAV", "destination": "SOL", "date": "2026-05-07"}
+    *_, (_, second) = airline.call("search_onestop_flight", **asked)
+    assert (second["date"], second["prices"]["economy"]) == ("2026-05-08", 75)  # of the 7th
     assert ("SW501 08", "SW601 09") not in stop("2026-05-08")  # nothing is known of the 9th
-    assert airline.call("list_all_airports")["SOL"] == "Solvik"
+    assert list(airline.call("list_all_airports").items())[:2] == [
+        ("HAV", "Havenmouth"),
+        ("SOL", "Solvik"),
+    ]
 
 
 def test_whatever_writes_is_transactional_and_whatever_reads_says_so(airline: Acting) -> None:
