@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ class Soak:
         run: goes round so many times; returns figures by name, raises if the promise breaks.
         full: loops that `make soak` runs.
         short: loops that `make test` runs.
+        needs: a program without which it cannot run; empty for none.
     """
 
     name: str
@@ -48,6 +50,12 @@ class Soak:
     run: Callable[[int], Mapping[str, object]]
     full: int
     short: int
+    needs: str = ""
+
+    @property
+    def missing(self) -> bool:
+        """Whether the program that it needs is not here."""
+        return bool(self.needs) and shutil.which(self.needs) is None
 
 
 def found() -> dict[str, Soak]:
@@ -99,6 +107,9 @@ def main() -> None:
         parser.error(f"no soak {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     for name in options.names or known:
         soak, started = known[name], time.perf_counter()
+        if soak.missing:
+            print(f"{name}: left out, for {soak.needs} is not here", file=sys.stderr)
+            continue
         loops = options.loops or soak.full
         line = row(soak, loops, soak.run(loops), time.perf_counter() - started)
         print(line, flush=True)

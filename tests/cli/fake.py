@@ -332,7 +332,7 @@ class Fake:
                 return self.receipts[run]
             case "GET", ["runs", run, "decisions"] if run in self.decisions:
                 return {"run": run, "decisions": self.decisions[run]}
-            case "POST", ["runs", run, "replay"] if run in self.receipts:
+            case "POST", ["runs", run, "replay" | "shadow"] if run in self.receipts:
                 return {"id": f"{run}_again", "state": "succeeded"}
             case "GET", ["runs", run, "receipt"] if run in self.runs:
                 return {"run": self.runs[run], "calls": [{"kind": "model", "tokens": 7}]}

@@ -87,22 +87,25 @@ def test_runs_explain_shows_each_decision(command: Command, fake: Fake) -> None:
     assert command("runs", "explain", "run_b").code == 3
 
 
-def test_runs_replay_exits_with_one_when_anything_differs(command: Command, fake: Fake) -> None:
+@pytest.mark.parametrize("verb", ["replay", "shadow"])
+def test_following_a_run_exits_with_one_when_anything_differs(
+    command: Command, fake: Fake, verb: str
+) -> None:
     for run in ("run_a", "run_a_again"):
         fake.receipts[run] = _receipt({"text": "hello"})
         fake.decisions[run] = [_asked("a")]
-    said = command("runs", "replay", "run_a")
+    said = command("runs", verb, "run_a")
     assert said.code == 0, said.err
     assert said.out.endswith("they are the same\n")
     fake.receipts["run_a_again"] = _receipt({"text": "\x1b[31mother"})
     fake.decisions["run_a_again"] = [_asked("b")]
     digest = "sha256:" + "b" * 64
-    said = command("runs", "replay", "run_a", "--release", digest)
+    said = command("runs", verb, "run_a", "--release", digest)
     assert said.code == 1
     assert "changed" in said.out
     assert '+  "text": ' in said.out
     assert "\x1b" not in said.out
-    asked = [body for method, path, body in fake.asked if path.endswith("/replay")]
+    asked = [body for method, path, body in fake.asked if path.endswith(f"/{verb}")]
     assert asked == [{}, {"release": digest}]
-    told = command("runs", "replay", "run_a", "--json")
-    assert (told.code, told.json["differs"], told.json["replay"]) == (1, True, "run_a_again")
+    told = command("runs", verb, "run_a", "--json")
+    assert (told.code, told.json["differs"], told.json[verb]) == (1, True, "run_a_again")

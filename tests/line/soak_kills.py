@@ -32,7 +32,8 @@ _AGENT: Final = """
     def run(input, context):
         if input == "wait":
             wait()
-        time.sleep(1.0)
+        if input is None:
+            time.sleep(1.0)
         return {"release": context.release, "version": "{version}"}
 
     def wait():
@@ -205,7 +206,7 @@ async def _crowded(kills: Kills) -> None:
     await kills.line.until_level()
     for _ in range(2 * _SLOTS):
         with contextlib.suppress(SeatrialError):
-            await kills.line.run("production", mode="async")
+            await kills.line.run("production", data=None, mode="async")
     await kills.at_rest()
 
 

@@ -375,13 +375,20 @@ class System:
 
 
 @contextlib.asynccontextmanager
-async def system(shape: Shape | None = None) -> AsyncIterator[System]:
-    """A system that runs until the block ends; nothing of it is left then."""
+async def system(
+    shape: Shape | None = None, server: postgres.PostgresServer | None = None
+) -> AsyncIterator[System]:
+    """A system that runs until the block ends; nothing of it is left then.
+
+    Args:
+        shape: what it is made of.
+        server: PostgreSQL that it may do with as it likes; None for the one that tests share.
+    """
     shape = shape or Shape()
     folder = Path(tempfile.mkdtemp(prefix="line-"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        databases = _databases(shape, folder, stack)
+        databases = _databases(shape, folder, server, stack)
         root = keyfiles.load_or_create(SigningKey, folder / "root.pem")
         person = keyfiles.load_or_create(SigningKey, folder / ".seatrial" / "person.pem")
         controls, cells = _processes(shape, folder, databases, root)
@@ -416,12 +423,17 @@ async def system(shape: Shape | None = None) -> AsyncIterator[System]:
                     each.kill()
 
 
-def _databases(shape: Shape, folder: Path, stack: contextlib.ExitStack) -> dict[str, str]:
+def _databases(
+    shape: Shape,
+    folder: Path,
+    server: postgres.PostgresServer | None,
+    stack: contextlib.ExitStack,
+) -> dict[str, str]:
     """URL by `control` or the cell's name."""
     names = ("control", *shape.cells)
     if shape.database == "sqlite":
         return {name: f"sqlite:///{folder / name / 'state.db'}" for name in names}
-    server = postgres.shared()
+    server = server or postgres.shared()
     return {name: server.url(stack.enter_context(server.database())) for name in names}
 
 

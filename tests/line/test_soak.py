@@ -5,7 +5,7 @@ import math
 import pytest
 
 from dev.soak import Soak
-from tests.line import soak_kills, soak_switch
+from tests.line import soak_effects, soak_kills, soak_switch
 from tests.line.failpoints import points
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
@@ -22,3 +22,9 @@ def test_a_death_at_any_point_of_the_protocol_leaves_one_whole_closure() -> None
     (soak, *_) = soak_kills.SOAKS
     figures = soak.run(soak.short)
     assert figures["deaths"] == math.ceil(len(points()) / 3) > 6
+
+
+def test_what_dies_beside_runs_loses_no_effect_and_has_none_twice() -> None:
+    (soak, *_) = soak_effects.SOAKS
+    figures = soak.run(soak.short)
+    assert figures["effects"]

@@ -78,6 +78,7 @@ Commands:
   doctor        Check that this machine can carry Seatrial.
   data          Mask data for staging, and prove it.
   flags         Lint, explain and serve feature flags.
+  fixtures      Make tests of runs that went wrong; try them.
   recordings    Import, show and play conversations.
   provider      Serve a scripted model.
   rollout       Rehearse a rollout plan.

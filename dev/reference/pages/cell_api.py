@@ -14,6 +14,7 @@ from dev.reference.schemas import fields, name_of
 from seatrial.cell.door.api.actions import action_routes
 from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
+from seatrial.cell.door.api.fixtures import fixture_routes
 from seatrial.cell.door.api.inner import inner_routes
 from seatrial.cell.door.api.logs import log_routes, metric_routes
 from seatrial.cell.door.api.openai import openai_routes
@@ -159,6 +160,7 @@ def _table(admit: Any) -> list[Row]:  # noqa: ANN401 - stands for `Admit`, and f
         lifetime=Lifetime(),
         ids=nothing,
         on_payload_read=nothing,
+        give_fixture=nothing,
     )
     return [
         *run_routes(desk),
@@ -166,6 +168,7 @@ def _table(admit: Any) -> list[Row]:  # noqa: ANN401 - stands for `Admit`, and f
         *session_routes(desk),
         *openai_routes(desk, nothing),
         *receipt_routes(nothing, admit),
+        *fixture_routes(nothing, admit, _ENVIRONMENT),
         *log_routes(nothing, admit, Lifetime()),
         *metric_routes(families),
         *status_routes(admit, {}, nothing, nothing, nothing),

@@ -34,6 +34,10 @@ MEANINGS: Final[dict[tuple[str, str], str]] = {
     ("control", "switch.proposed"): "A generation was begun: verb, closure, base, required cells.",
     ("control", "token.made"): "A token for control's API was made: its name, what it may do.",
     ("control", "token.revoked"): "A token for control's API was revoked.",
+    (
+        "cell",
+        "fixture.made",
+    ): "A run left the cell as a masked fixture: by what rules, key, verdict.",
     ("cell", "keyring.taken"): "The cell verified a newer keyring and relies on it.",
     (
         "cell",

@@ -1,4 +1,4 @@
-"""What differs between a run and its replay."""
+"""What differs between a run and one that follows it: its replay, its shadow."""
 
 import difflib
 import json

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from seatrial.cell.assess.store import fixtures as fixtures_store
 from seatrial.cell.door.service.access import KIND
 from seatrial.cell.door.store import tables as door_store
 from seatrial.cell.journal.store import calls as journal_store
@@ -43,6 +44,7 @@ HISTORIES: Final = (
     journal_store.HISTORY,
     vault_store.HISTORY,
     door_store.HISTORY,
+    fixtures_store.HISTORY,
 )
 
 

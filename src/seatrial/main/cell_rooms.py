@@ -10,9 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from seatrial.cell.assess.domain.fixtures import Masked, Material
+from seatrial.cell.assess.service.fixtures import Fixtures
+from seatrial.cell.assess.service.fixtures import Surroundings as FixtureSurroundings
 from seatrial.cell.door.api.actions import action_routes
 from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
+from seatrial.cell.door.api.fixtures import fixture_routes
 from seatrial.cell.door.api.inner import inner_routes
 from seatrial.cell.door.api.logs import log_routes, metric_routes
 from seatrial.cell.door.api.openai import openai_routes
@@ -71,6 +75,7 @@ from seatrial.cell.tools.service.waits import Waits
 from seatrial.cell.vault.service import Vault, cipher_of
 from seatrial.contract.releases.release import Release
 from seatrial.contract.runs.access import Caller
+from seatrial.data.domain import DataExtraMissing
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.signing import VerifyKey
 from seatrial.kit.database.connection import Connection
@@ -79,13 +84,14 @@ from seatrial.kit.http.routes import Routes
 from seatrial.kit.transparency.domain import Entry
 from seatrial.kit.transparency.service import append
 from seatrial.main.cell_hosts import ReleaseHosts
-from seatrial.main.cell_tools import ActionFunctions, Means, bound
+from seatrial.main.cell_tools import ActionFunctions, Means, bound, placed
 from seatrial.main.probes import Probes
 from seatrial.main.process import (
     Frame,
 )
 from seatrial.main.settings import CellSettings, ModelsSection
 
+_MASKING: Final = "seatrial.main.cell_fixtures"
 _PRICES: Final = "seatrial.cell.llms.service.price_table"
 
 
@@ -141,6 +147,7 @@ class CellRooms:
                 *session_routes(self._desk),
                 *openai_routes(self._desk, self._active),
                 *receipt_routes(self._receipts, admit),
+                *fixture_routes(self._fixtures, admit, environment),
                 *log_routes(self.book, admit, self._frame.lifetime),
                 *status_routes(admit, self._place, self._standing, hosts.status, self.runs),
                 *token_routes(self.access, environment),
@@ -338,7 +345,33 @@ class CellRooms:
                     environment, bound(self._settings.connectors, means), functions
                 ),
                 clock=frame.clock,
+                recording=self._fixtures.answer,
                 steps=self._settings.runs.steps,
+            )
+        )
+
+    @cached_property
+    def _fixtures(self) -> Fixtures:
+        settings, folder = self._settings.fixtures, self._folder
+        source = settings.source.get_secret_value()
+        if source:
+            source = placed(source, folder) if "://" in source else str(folder / source)
+        return Fixtures(
+            FixtureSurroundings(
+                database=self._frame.database,
+                environment=self._environment,
+                runs=self.runs,
+                releases=self._releases.release,
+                secrets=self.vault.secret,
+                mask=_masked,
+                signing=own_keys(folder / "keys").signing,
+                clock=self._frame.clock,
+                rules=folder / settings.rules if settings.rules else None,
+                source=source,
+                key=settings.key,
+                work=folder / "fixtures.work",
+                written=self._books.written,
+                on_read=self._payload_read,
             )
         )
 
@@ -391,6 +424,7 @@ class CellRooms:
             lifetime=self._frame.lifetime,
             ids=self._frame.ids,
             on_payload_read=self._payload_read,
+            give_fixture=self._fixtures.give,
         )
 
     @cached_property
@@ -532,6 +566,16 @@ def _price_table() -> tuple[Any, Any]:
     """Imported when the first release that pins a model is warmed: 0.4 s and 30 MB."""
     table: tuple[Any, Any] = importlib.import_module(_PRICES).loaded()
     return table
+
+
+def _masked(material: Material) -> Masked:
+    """Imported when the first fixture is made: the extra `data` may not be there."""
+    try:
+        module = importlib.import_module(_MASKING)
+    except ModuleNotFoundError as missing:
+        raise DataExtraMissing(package=missing.name) from None
+    masked: Masked = module.masked(material)
+    return masked
 
 
 def _usage(connection: Connection, run: str) -> Usage:

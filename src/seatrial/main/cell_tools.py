@@ -80,7 +80,7 @@ def _bound(name: str, section: ConnectorSection, means: Means) -> Bound:
         return Bound(kind="http", open=request)
     if not url:
         raise ConnectorRefused(connector=name, reason="`url` is missing")
-    address = _placed(url, means.folder)
+    address = placed(url, means.folder)
     if str(parse(address)) == str(parse(means.own)):
         raise ConnectorRefused(connector=name, reason="it is the cell's own database")
 
@@ -91,7 +91,7 @@ def _bound(name: str, section: ConnectorSection, means: Means) -> Bound:
     return Bound(kind="sql", open=open_database)
 
 
-def _placed(url: str, folder: Path) -> str:
+def placed(url: str, folder: Path) -> str:
     """The URL with the file of an SQLite database below the cell's folder."""
     if not url.startswith(_SQLITE) or not isinstance(parse(url), SqliteAddress):
         return url

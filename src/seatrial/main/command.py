@@ -1,5 +1,6 @@
 """The `seatrial` command: the table that joins each verb to the room that answers it."""
 
+import gc
 import os
 import sys
 from typing import Final
@@ -32,12 +33,13 @@ _COMMANDS: Final = {
     "secrets": (f"{_VERBS}.secrets:secrets", "Set, list and remove an environment's secrets."),
     "keys": (f"{_VERBS}.keys:keys", "Show and sign whose signatures count."),
     "up": ("seatrial.main.up:up", "Start a whole system on this machine."),
-    "down": ("seatrial.main.up:down", "End what `up` started."),
+    "down": ("seatrial.main.down:down", "End what `up` started."),
     "control": ("seatrial.main.control_process:control", "Run control as one process."),
     "cell": ("seatrial.main.cell_process:cell", "Run a cell as one process."),
     "doctor": ("seatrial.main.doctor:doctor", "Check that this machine can carry Seatrial."),
     "data": ("seatrial.data.cli.group:data", "Mask data for staging, and prove it."),
     "flags": ("seatrial.cell.door.cli:flags", "Lint, explain and serve feature flags."),
+    "fixtures": (f"{_VERBS}.fixtures:fixtures", "Make tests of runs that went wrong; try them."),
     "recordings": (f"{_VERBS}.recordings:recordings", "Import, show and play conversations."),
     "provider": ("seatrial.cell.llms.scripted.cli:provider", "Serve a scripted model."),
     "rollout": ("seatrial.control.rollouts.cli:rollout", "Rehearse a rollout plan."),
@@ -59,8 +61,21 @@ _COMMANDS: Final = {
 def seatrial(context: click.Context) -> None:
     """Release control for AI agents: real environments, and one road between them."""
     context.obj = dict(os.environ)  # for commands that start a program; rooms read no environment
+    _collect_again()  # the command's own module has been imported by now
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and leave with its exit code.
+
+    The collector stands still while modules are imported: what they make lasts as long as the
+    process, and looking through it again and again is a sixth of the start (a cell: 0.96 s of
+    processor time instead of 1.13 s).
+    """
+    gc.disable()
     sys.exit(run(seatrial, sys.argv[1:], name="seatrial"))
+
+
+def _collect_again() -> None:
+    if not gc.isenabled():
+        gc.freeze()  # out of every later round, too
+        gc.enable()

@@ -47,8 +47,7 @@ from seatrial.kit.http.client import (
     Request,
     Timeouts,
 )
-from seatrial.main.home import Home, owner, toml
-from seatrial.main.process import ADDRESS
+from seatrial.main.home import ADDRESS, Home, owner, toml
 from seatrial.main.supervisor import Child, ProcessFailed
 
 FIRST_PORT: Final = 8700

@@ -9,6 +9,8 @@ from typing import Final
 import orjson
 
 FOLDER: Final = ".seatrial"
+ADDRESS: Final = "address.json"
+"""In the folder of each process: where it listens, and the names of a cell's keys."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,10 +25,8 @@ from seatrial.kit.http.lifetime import Lifetime
 from seatrial.kit.http.server import Server, ended_by_signals, run, serve
 from seatrial.kit.ids import Ids
 from seatrial.kit.log import Redactor, configure
+from seatrial.main.home import ADDRESS
 from seatrial.main.settings import LogFormat, Settings
-
-ADDRESS: Final = "address.json"
-"""In the folder of each process: where it listens, and the names of a cell's keys."""
 
 _LOG: Final = logging.getLogger(__name__)
 _OTHERS: Final = 0o077

@@ -200,6 +200,23 @@ class ConnectorSection(Section):
     )
 
 
+class FixturesSection(Section):
+    """By what a run of this environment is masked before it leaves the cell as a fixture."""
+
+    rules: str = Field(
+        "",
+        description="A TOML file of masking rules, below the cell's folder where it is relative; "
+        "empty: no run becomes a fixture.",
+    )
+    key: str = Field("masking", description="Name of the masking key in the vault.")
+    source: SecretStr = Field(
+        SecretStr(""),
+        description="Where the tables of the rules are: a folder, `sqlite:///…` (both below the "
+        "cell's folder where they are relative) or `postgresql://…`; empty: people are known from "
+        "the run alone.",
+    )
+
+
 class TelemetrySection(Section):
     """Where spans go."""
 
@@ -242,6 +259,7 @@ class CellSettings(Settings):
     journal: JournalSection = JournalSection()
     models: ModelsSection = ModelsSection()
     telemetry: TelemetrySection = TelemetrySection()
+    fixtures: FixturesSection = FixturesSection()
     connectors: dict[str, ConnectorSection] = Field(
         default_factory=dict, description="By the names that releases use."
     )

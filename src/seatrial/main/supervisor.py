@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from seatrial.kit.errors import Failed
-from seatrial.main.process import ADDRESS
+from seatrial.main.home import ADDRESS
 
 _LOG: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 0.2

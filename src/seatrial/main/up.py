@@ -1,9 +1,8 @@
-"""`seatrial up` and `seatrial down`: a whole system on this machine, with nothing installed."""
+"""`seatrial up`: a whole system on this machine, with nothing installed."""
 
 import asyncio
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,31 +14,17 @@ import orjson
 from seatrial.contract.environments.profiles import PATH, EnvironmentUnknown
 from seatrial.contract.environments.rules import Profile
 from seatrial.kit.clock import SystemClock
-from seatrial.kit.errors import Failed, NotFound
-from seatrial.kit.files import FolderInUse, holder_of
+from seatrial.kit.errors import Failed
+from seatrial.kit.files import FolderInUse
 from seatrial.kit.http.lifetime import Lifetime
 from seatrial.kit.http.server import ended_by_signals, run
 from seatrial.kit.terminal.output import answer_json, json_option, table
+from seatrial.main.down import folder_option, holder
 from seatrial.main.embedded import FIRST_PORT, Plan, Running, Wanted, running
-from seatrial.main.home import FOLDER, Home
+from seatrial.main.home import Home
 
 _PATIENCE: Final = 90.0  # seconds
 _GLANCE: Final = 0.05
-_folder = click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=FOLDER,
-    show_default=True,
-    help="Where everything is kept.",
-)
-
-
-class NotRunning(NotFound):
-    """Nothing runs in {path!r}."""
-
-    code = "not_running"
-    cause = "It was never started there, or was ended already."
-    remedy = "Start it with `seatrial up`."
 
 
 class DetachFailed(Failed):
@@ -51,7 +36,7 @@ class DetachFailed(Failed):
 
 
 @click.command()
-@_folder
+@folder_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65_500),
@@ -99,24 +84,6 @@ def up(
         _tell_detached(home, as_json=as_json)
         return
     run(lambda: _up(home, wanted, as_json=as_json))
-
-
-@click.command()
-@_folder
-def down(folder: Path) -> None:
-    """End what `seatrial up` started, and return when it has ended.
-
-    \b
-    Examples:
-      seatrial down
-    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
-    home = Home(path=folder.absolute())
-    pid = _holder(home)
-    if pid is None:
-        raise NotRunning(path=str(home.path))
-    os.kill(pid, signal.SIGTERM)
-    asyncio.run(_gone(home))
-    click.echo("ended", err=True)
 
 
 async def _up(home: Home, wanted: Wanted, *, as_json: bool) -> None:
@@ -189,9 +156,9 @@ def _ordered(environments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _detached(home: Home, wanted: Wanted) -> None:
-    holder = _holder(home)
-    if holder is not None:
-        raise FolderInUse(path=str(home.path), holder=f"process {holder}")
+    pid = holder(home)
+    if pid is not None:
+        raise FolderInUse(path=str(home.path), holder=f"process {pid}")
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     asked = [part for name in wanted.environments for part in ("--env", name)]
     if wanted.port is not None:
@@ -247,33 +214,3 @@ def _tell_detached(home: Home, *, as_json: bool) -> None:
         return
     shown = said[said.index("serving") :] if "serving" in said else said
     click.echo(shown.replace("Ctrl-C ends it", "`seatrial down` ends it").rstrip())
-
-
-def _holder(home: Home) -> int | None:
-    """The supervisor's process number, if it lives."""
-    pid = holder_of(home.lock)
-    if pid is None:
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return pid
-    return None if _is_over(pid) else pid
-
-
-def _is_over(pid: int) -> bool:
-    """Whether the process has ended and is still listed, until somebody asks how it did."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-    except (OSError, IndexError, UnicodeDecodeError):
-        return False
-    return state in {"Z", "X"}
-
-
-async def _gone(home: Home) -> None:
-    clock = SystemClock()
-    last = clock.steady() + _PATIENCE
-    while _holder(home) is not None and clock.steady() < last:
-        await clock.sleep(_GLANCE)

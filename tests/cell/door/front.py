@@ -41,6 +41,7 @@ from seatrial.contract.environments.rules import Profile
 from seatrial.contract.releases.closure import Active, Closure
 from seatrial.contract.releases.components import Limits
 from seatrial.contract.runs.access import Caller
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.rows import RowCipher, WrappingKey
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
@@ -135,6 +136,9 @@ async def door(
         async def read(caller: Caller, run: Run) -> None:
             shown.append((caller.name, run.id))
 
+        async def give(_document: object, agent: str, _release: Digest | None) -> str:
+            raise AssertionError(f"nothing here rehearses {agent}")
+
         receipts = Receipts(
             database=database, environment=environment, runs=runs, judge=judge, on_read=read
         )
@@ -146,6 +150,7 @@ async def door(
             lifetime=Lifetime(),
             ids=IDS,
             on_payload_read=read,
+            give_fixture=give,
         )
         figures = CellFigures(
             environment=environment,

@@ -17,6 +17,7 @@ from seatrial.cell.runs.domain.values import Run
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.kit.clock import SystemClock
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.http.asgi import Message, Scope
 from seatrial.kit.http.boundary import ErrorBoundary
 from seatrial.kit.http.events import Event, EventParser
@@ -65,6 +66,7 @@ class Door:
             lifetime=self.lifetime,
             ids=ids,
             on_payload_read=self._note,
+            give_fixture=self._give,
         )
         routes = [*run_routes(self.desk), *session_routes(self.desk)]
         self.app = ErrorBoundary(Routes([*routes, *openai_routes(self.desk, self._active)]), ids)
@@ -80,6 +82,9 @@ class Door:
 
     async def _note(self, caller: Caller, run: Run) -> None:
         self.read_by.append((caller.name, run.id))
+
+    async def _give(self, document: object, agent: str, release: Digest | None) -> str:
+        return str(Digest.of_json([document, agent, str(release)]))
 
     async def _active(self) -> tuple[list[str], datetime]:
         return list(self.stage.switch.active), datetime(2026, 3, 1, tzinfo=UTC)

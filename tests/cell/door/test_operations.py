@@ -14,7 +14,12 @@ from seatrial.cell.door.domain import (
 from seatrial.kit.http.asgi import Receive, Scope, Send
 from tests.cell.door.asgi import ask
 
-CHANGING = {Operation.DRAFT_SET, Operation.DRAFT_REMOVE, Operation.LOCAL_RUN}
+CHANGING = {
+    Operation.DRAFT_SET,
+    Operation.DRAFT_REMOVE,
+    Operation.LOCAL_RUN,
+    Operation.REHEARSE,
+}
 
 
 @pytest.mark.parametrize("environment", ["dev", "test", "staging"])

@@ -7,6 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
+from seatrial.cell.assess.store import fixtures
 from seatrial.cell.door.store import tables as door
 from seatrial.cell.journal.store import calls as journal
 from seatrial.cell.vault import store as vault
@@ -22,8 +23,9 @@ from seatrial.kit.database.migrations import migrate_now
         (door.METADATA, door.HISTORY),
         (journal.METADATA, journal.HISTORY),
         (vault.METADATA, vault.HISTORY),
+        (fixtures.METADATA, fixtures.HISTORY),
     ],
-    ids=["door", "journal", "vault"],
+    ids=["door", "journal", "vault", "assess"],
 )
 def test_migrations_and_stores_agree(database: Database, known: MetaData, history: History) -> None:
     migrate_now(database, [history])

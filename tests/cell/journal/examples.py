@@ -11,11 +11,13 @@ from seatrial.cell.journal.domain.matching import (
     Finished,
     GoLive,
     HoldWrite,
+    NeedsPerson,
     Patience,
     Redo,
     Refusal,
     Refuse,
     RetrySameKey,
+    Sink,
     Wait,
 )
 from seatrial.cell.journal.domain.rows import Arrival, Effect, Facts, Kind, Mode, Row, RowState
@@ -62,6 +64,16 @@ def a_result_answers_before_an_older_call_that_was_cut(rule: Rule) -> None:
     assert rule.decide(book, call(effect=READ), Facts()) == Answer(row=done)
     book.open(done, call(effect=READ))
     assert rule.decide(book, call(effect=READ), Facts()) == Redo(row=replace(cut, attempt=2))
+
+
+def who_comes_back_to_a_call_that_waits_for_a_person_waits_for_him_too(rule: Rule) -> None:
+    unsure = row(effect=Effect.IRREVERSIBLE)
+    book = rule.Book(attempt=2, rows=[unsure])
+    book.open(unsure, call(effect=Effect.IRREVERSIBLE))
+    asked = book.settle(1, RowState.UNKNOWN)
+    book.lose(1)
+    again = rule.decide(book, call(effect=Effect.IRREVERSIBLE, retry=True), Facts())
+    assert again == NeedsPerson(row=asked, asked=True)
 
 
 def a_write_that_is_not_recorded_is_held_and_in_the_end_diverges(rule: Rule) -> None:
@@ -114,6 +126,14 @@ def equal_writes_wait_for_each_other(rule: Rule) -> None:
     book = rule.Book(attempt=1)
     book.open(book.next(call()), call())
     assert rule.decide(book, call(), Facts()) == Wait(reason=Patience.TWIN)
+
+
+def a_run_on_a_fixture_acts_as_a_live_one_and_waits_for_nothing(rule: Rule) -> None:
+    book, facts = rule.Book(attempt=1), Facts(mode=Mode.FIXTURE)
+    for arrival in (call(), call(effect=READ), call(effect=READ, kind=Kind.MODEL)):
+        assert rule.decide(book, arrival, facts) == GoLive(row=book.next(arrival))
+    question = call(effect=READ, kind=Kind.WAIT)
+    assert rule.decide(book, question, facts) == Sink(row=book.next(question))
 
 
 def a_shadow_reads_for_itself_only_what_it_may(rule: Rule) -> None:
@@ -191,12 +211,14 @@ EXAMPLES: Final[dict[str, Callable[[Rule], None]]] = {
         an_unfinished_write_becomes_an_intent_of_this_attempt_before_it_goes_out,
         the_recorded_class_counts_and_not_that_of_a_later_release,
         a_result_answers_before_an_older_call_that_was_cut,
+        who_comes_back_to_a_call_that_waits_for_a_person_waits_for_him_too,
         a_write_that_is_not_recorded_is_held_and_in_the_end_diverges,
         a_read_is_not_held_for_a_write,
         a_write_is_not_held_for_a_read,
         a_model_call_that_was_cut_makes_no_run_diverge,
         a_strict_replay_refuses_what_has_no_result,
         parallel_equal_samples_are_two_calls,
+        a_run_on_a_fixture_acts_as_a_live_one_and_waits_for_nothing,
         equal_writes_wait_for_each_other,
         a_shadow_reads_for_itself_only_what_it_may,
         a_shadow_takes_results_and_nothing_less,

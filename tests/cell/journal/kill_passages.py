@@ -104,7 +104,8 @@ def _hold(connection: Connection) -> None:
     connection.execute(_HOLDER.insert(), {"run": "run_a", "attempt": 0})
 
 
-async def _life(url: str, folder: Path, agent: Step, attempt: int, end: int | None) -> None:
+async def life(url: str, folder: Path, agent: Step, attempt: int, end: int | None) -> None:
+    """One attempt at the run; it dies at the `end`-th point, or at none."""
     rng = random.Random(f"{folder}{attempt}")  # noqa: S311
     reached = 0
 
@@ -142,11 +143,26 @@ def _say(path: Path, line: str) -> None:
 
 def _child(url: str, folder: Path, agent: Step, attempt: int, end: int | None) -> NoReturn:
     try:
-        asyncio.run(_life(url, folder, agent, attempt, end))
+        asyncio.run(life(url, folder, agent, attempt, end))
     except BaseException:  # noqa: BLE001 - the parent reads it
         (folder / "broken").write_text(traceback.format_exc())
         os._exit(1)
     os._exit(0)
+
+
+def in_a_child(url: str, folder: Path, agent: Step, attempt: int, end: int | None) -> bool:
+    """Live once in a process that is forked; whether it was killed."""
+    child = os.fork()
+    if child == 0:
+        _child(url, folder, agent, attempt, end)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def prepare(database: Database) -> None:
+    """Make the tables, with a run that nobody holds."""
+    migrate_now(database, [store.HISTORY])
+    database.alter_now(_METADATA.create_all)
+    database.write_now(_hold)
 
 
 def _one_run(url: str, folder: Path, seed: int, figures: Figures) -> None:
@@ -155,18 +171,11 @@ def _one_run(url: str, folder: Path, seed: int, figures: Figures) -> None:
     there = World()
     said: Any = json.loads(json.dumps(direct(agent, there)))
     with Database.open(url) as database:
-        migrate_now(database, [store.HISTORY])
-        database.alter_now(_METADATA.create_all)
-        database.write_now(_hold)
+        prepare(database)
     deaths = [rng.randrange(1, _POINTS * calls(agent) + 2) for _ in range(1 + rng.randrange(4))]
     for attempt in range(1, _MOST_LIVES):
-        child = os.fork()
-        if child == 0:
-            _child(url, folder, agent, attempt, deaths.pop(0) if deaths else None)
-        _, status = os.waitpid(child, 0)
-        if deaths:
-            deaths.pop(0)
-        figures.kills += os.WIFSIGNALED(status)
+        end = deaths.pop(0) if deaths else None
+        figures.kills += in_a_child(url, folder, agent, attempt, end)
         assert not (folder / "broken").exists(), (seed, (folder / "broken").read_text())
         if (folder / "said").exists():
             break
@@ -174,15 +183,16 @@ def _one_run(url: str, folder: Path, seed: int, figures: Figures) -> None:
     figures.runs += 1
     figures.effects += len(world.deeds)
     figures.twice += len(world.deeds) - len({deed.key for deed in world.deeds})
-    figures.lost += sum((_counted(there) - _counted(world)).values())
+    figures.lost += sum((counted(there) - counted(world)).values())
     assert figures.twice == figures.lost == 0, (seed, world.deeds)
-    assert _counted(world) == _counted(there), seed
+    assert counted(world) == counted(there), seed
     assert json.loads((folder / "said").read_text()) == said, seed
     asked = (folder / "asked").read_text().split()
     figures.unknown += sum(map(int, asked))
 
 
-def _counted(world: World) -> Counter[tuple[str, str, int]]:
+def counted(world: World) -> Counter[tuple[str, str, int]]:
+    """How often each effect happened."""
     return Counter((deed.account, str(deed.effect), deed.name) for deed in world.deeds)
 
 

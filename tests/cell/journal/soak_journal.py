@@ -14,11 +14,11 @@ from tests.cell.journal.promises import one_case
 _ROOT: Final = Path(__file__).resolve().parents[3]
 
 
-def _killed(kind: str) -> Callable[[int], Mapping[str, Any]]:
+def _apart(module: str, *arguments: str) -> Callable[[int], Mapping[str, Any]]:
     """In a process of its own, which forks."""
 
     def run(loops: int) -> Mapping[str, Any]:
-        command = [sys.executable, "-m", "tests.cell.journal.kill_passages", kind, str(loops)]
+        command = [sys.executable, "-m", f"tests.cell.journal.{module}", *arguments, str(loops)]
         done = subprocess.run(command, check=False, cwd=_ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         figures: dict[str, Any] = json.loads(done.stdout)
@@ -43,15 +43,23 @@ SOAKS: Final = (
     Soak(
         name="kill -9 under agents, SQLite",
         promise="no effect twice, none lost, each question put once, and the same output",
-        run=_killed("sqlite"),
+        run=_apart("kill_passages", "sqlite"),
         full=1_000,
         short=2,
     ),
     Soak(
         name="kill -9 under agents, PostgreSQL",
         promise="no effect twice, none lost, each question put once, and the same output",
-        run=_killed("postgresql"),
+        run=_apart("kill_passages", "postgresql"),
         full=1_000,
         short=2,
+    ),
+    Soak(
+        name="lost power under agents, SQLite",
+        promise="the same, where only what was synchronised is on the disk",
+        run=_apart("power"),
+        full=1_000,
+        short=10,
+        needs="strace",
     ),
 )

@@ -16,7 +16,14 @@ MOST = 1_500  # cases that a mutant may live through; the toughest needs a few h
 
 RULE = {
     "a lost call is not joined": ("    if lost:", "    if lost and False:"),
-    "a cut call is joined, not made again": ("if cut else Attach", "if False else Attach"),
+    "a cut call is joined, not made again": (
+        "    if book.claim_of(row) is Claim.CUT:",
+        "    if False:",
+    ),
+    "what waits for a person is joined": (
+        "if row.state is RowState.UNKNOWN else Attach",
+        "if False else Attach",
+    ),
     "a call that is not lost is joined": (
         "if book.claim_of(row) in _ALONE]",
         "if book.claim_of(row) is not None]",
@@ -93,6 +100,11 @@ RULE = {
     "a shadow's models stay in": (
         "if facts.mode is Mode.LIVE or arrival.kind is Kind.MODEL:",
         "if facts.mode is Mode.LIVE:",
+    ),
+    "a run on a fixture waits": ("and arrival.kind is not Kind.WAIT:", "and True:"),
+    "a run on a fixture performs nothing": (
+        "if facts.mode is Mode.FIXTURE and arrival",
+        "if False and arrival",
     ),
     "a shadow writes": ("        return Sink(row=book.next(arrival))", "        return None"),
     "a shadow reads what it likes": (

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -42,7 +43,7 @@ from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.passages import Passage
 from seatrial.cell.journal.service.recall import Attempt
 from seatrial.cell.journal.service.sweeping import Sweeper
-from seatrial.cell.journal.service.writing import Surroundings
+from seatrial.cell.journal.service.writing import Pen, Surroundings
 from seatrial.cell.journal.store import records as store
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection
@@ -60,12 +61,15 @@ class Cell:
         migrate_now(database, [store.HISTORY])
         self.database = database
         self.attempts: dict[str, int] = {}
+        self.flows = threading.Event()
+        self.flows.set()
         self.books = Books(
             Surroundings(database=database, fence=self._stands, clock=SystemClock(), bounds=QUICK)
         )
 
     def _stands(self, connection: Connection, run: str, attempt: int) -> bool:
         del connection
+        self.flows.wait(10)
         return self.attempts[run] == attempt
 
     async def claim(self, run: str = "run_a", **how: Any) -> Attempt:
@@ -322,6 +326,52 @@ def test_whoever_goes_while_it_waits_has_made_no_call(cell: Cell) -> None:
             await held
         await _told(second, _action("a"), Effect.IDEMPOTENT)
         assert await second.finish() == Finished()
+
+    asyncio.run(scenario())
+
+
+def test_who_is_cut_off_while_decisions_are_written_leaves_nothing_behind(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        attempt = await cell.claim()
+        with monkeypatch.context() as slow:
+            slow.setattr(Pen, "full", True)
+            slow.setattr(Pen, "flush", lambda _: asyncio.Event().wait())
+            cut = asyncio.ensure_future(attempt.arrive(_model(), Effect.READ))
+            await asyncio.sleep(0.02)
+            cut.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cut
+        assert attempt.busy == 0
+        again = await attempt.arrive(_model(), Effect.READ)
+        assert isinstance(again.decision, GoLive)  # not `Attach`, to a call that nobody makes
+        again.lost(cut=True)
+
+    asyncio.run(scenario())
+
+
+def test_who_is_cut_off_while_a_question_is_written_has_put_it(cell: Cell) -> None:
+    async def scenario() -> None:
+        first = await (await cell.claim()).arrive(_action(), Effect.IRREVERSIBLE)
+        await first.begin()
+        attempt = await cell.claim()
+        cell.flows.clear()
+        cut = asyncio.ensure_future(attempt.arrive(_action(), Effect.IRREVERSIBLE))
+        await asyncio.sleep(0.02)
+        cut.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cut
+        assert attempt.busy == 0
+        again = asyncio.ensure_future(attempt.arrive(_action(), Effect.IRREVERSIBLE, retry=True))
+        await asyncio.sleep(0.02)
+        assert not again.done()  # who parks a run first makes sure that the question is kept
+        cell.flows.set()
+        decision = (await again).decision
+        assert isinstance(decision, NeedsPerson)
+        assert decision.asked
+        (left,) = await cell.database.read(lambda connection: store.rows(connection, "run_a"))
+        assert left.row.state is RowState.UNKNOWN
 
     asyncio.run(scenario())
 

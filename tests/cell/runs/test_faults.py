@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import text
 
-from seatrial.cell.runs.domain.values import EventKind, Filter, Run
+from seatrial.cell.runs.domain.values import Bounds, EventKind, Filter, Run
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.contract.runs.states import RunState
+from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 from tests.cell.runs.child import slow
 from tests.cell.runs.stage import Scripted, Stage, asked, made, release, until
@@ -105,6 +107,35 @@ async def test_a_run_whose_worker_is_killed_goes_on_and_ends_once(
                 lambda connection: runs.counts(connection, release("support@1"))
             )
             assert (counts.succeeded, counts.failed) == (1, 0)
+
+
+def _wipe(connection: Connection) -> None:
+    wiped = "UPDATE run SET worker = NULL, lease = NULL, rank = created, ready = created"
+    connection.execute(text(wiped))
+
+
+@in_a_loop
+async def test_without_all_that_serves_dispatch_alone_no_accepted_run_is_lost(
+    database_url: str, start: Start
+) -> None:
+    """Who holds a run, until when, and its place in the queue are gone after the restart."""
+    with Database.open(database_url) as database:
+        made(database)
+        source = Stage(database)
+        source.runs._worker._draining = True
+        accepted = [(await source.runs.accept(asked(0.01, key="queued"))).run.id]
+    child = start(database_url)
+    assert child.told("work") == "working"
+    accepted += [child.told(f"accept own{n} 3600") for n in range(3)]
+    await until(lambda: int(child.told("active")) >= 2)
+    child.end()
+    with Database.open(database_url) as database:
+        await database.write(_wipe)
+        # Not even that it is alone tells it what to take.
+        heir = Stage(database, sole=False, bounds=Bounds(lease=1.0, poll=0.05))
+        async with heir.working() as runs:
+            ended = [await whole(runs, each) for each in accepted]
+    assert {run.state for run in ended} == {RunState.SUCCEEDED}
 
 
 @pytest.mark.parametrize("point", POINTS)

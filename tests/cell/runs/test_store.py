@@ -67,6 +67,10 @@ def queries() -> dict[str, tuple[str, Select[*tuple[object, ...]]]]:
             runs._chosen(select(RUN.c.id), Filter(tenant="acme")).limit(10),
         ),
         "dead letters": ("ix_run_dead", listed.where(DEAD)),
+        "proposals": (
+            "ix_run_troubled",
+            runs._chosen(select(RUN.c.id), Filter(troubled=True)).limit(10),
+        ),
         "sessions": (
             "ix_run_session",
             runs._chosen(select(RUN.c.id), Filter(session="s", agent="a", tenant="")).limit(10),

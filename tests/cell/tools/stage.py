@@ -4,8 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from seatrial.cell.assess.domain.fixtures import Masked, Material
+from seatrial.cell.assess.service.fixtures import Fixtures
+from seatrial.cell.assess.service.fixtures import Surroundings as FixtureSurroundings
+from seatrial.cell.assess.store.fixtures import HISTORY as FIXTURES
 from seatrial.cell.hosts.domain import Error, HostEvent, Origin, Result, RunRequest, SlotIdentity
 from seatrial.cell.journal.domain.calls import Call
 from seatrial.cell.journal.domain.records import Bounds as BookBounds
@@ -22,7 +27,7 @@ from seatrial.cell.tools.service.actions import Actions, Surroundings
 from seatrial.cell.tools.service.by_http import HttpConnector
 from seatrial.cell.tools.service.by_sql import SqlConnector
 from seatrial.cell.tools.service.connectors import Bound, Connectors
-from seatrial.cell.tools.service.ports import Connector
+from seatrial.cell.tools.service.ports import Connector, Secrets
 from seatrial.cell.tools.service.reviews import Reviews
 from seatrial.cell.tools.service.waits import Waits
 from seatrial.contract.releases.actions import (
@@ -38,8 +43,10 @@ from seatrial.contract.releases.actions import (
 from seatrial.contract.releases.components import Code, Limits, component
 from seatrial.contract.releases.release import Release, assemble
 from seatrial.contract.runs.states import RunState
+from seatrial.data.fixtures.domain import Fixture, Masking
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.crypto.signing import SigningKey
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.migrations import migrate_now
 from seatrial.kit.http.boundary import ErrorBoundary
@@ -170,6 +177,7 @@ class Cell:
     desk: Desk
     functions: Functions
     release: Release
+    fixtures: Fixtures
     segments: list[int] = field(default_factory=list)
 
     async def started(self, given: Any = "hello", **more: Any) -> Run:
@@ -213,9 +221,10 @@ async def cell(
     wrap: Wrap = lambda _, connector: connector,
     sole: bool = False,
     working: bool = True,
+    masking: Secrets | None = None,
 ) -> AsyncIterator[Cell]:
     """A cell with its worker at work."""
-    migrate_now(database, [LOG, RUNS, JOURNAL])
+    migrate_now(database, [LOG, RUNS, JOURNAL, FIXTURES])
     active, desk, functions = release or release_of(), desk or Desk(), Functions()
     made: list[Cell] = []
 
@@ -258,6 +267,23 @@ async def cell(
             "shop": Bound(kind="sql", open=lambda: wrap("shop", shop_there)),
             "desk": Bound(kind="http", open=lambda: wrap("desk", desk_there)),
         }
+        fixtures = Fixtures(
+            FixtureSurroundings(
+                database=database,
+                environment="staging",
+                runs=runs,
+                releases=releases,
+                secrets=masking or _secret,
+                mask=mask,
+                signing=SigningKey(b"s" * 32),
+                clock=CLOCK,
+                rules=Path("rules.toml"),
+                source="",
+                key="masking",
+                work=Path("work"),
+                written=books.written,
+            )
+        )
         around = Surroundings(
             database=database,
             books=books,
@@ -265,6 +291,7 @@ async def cell(
             releases=releases,
             connectors=Connectors("staging", bound, functions),
             clock=CLOCK,
+            recording=fixtures.answer,
         )
         here = Cell(
             database=database,
@@ -276,6 +303,7 @@ async def cell(
             desk=desk,
             functions=functions,
             release=active,
+            fixtures=fixtures,
         )
         made.append(here)
         async with _working(runs) if working else contextlib.nullcontext():
@@ -311,6 +339,23 @@ class _Client:
 
     async def close(self) -> None:
         """See `HttpClient`: the stack closes it."""
+
+
+def mask(material: Material) -> Masked:
+    """Masks nothing: what a fixture is made of is what is looked at here."""
+    talk = material.conversation
+    fixture = Fixture(
+        run=material.run,
+        release=material.release,
+        masking=Masking(rules="sha256:0", key=material.key, verdict="sha256:1"),
+        messages=talk.messages,
+        calls=talk.calls,
+        said=talk.said,
+        clock=talk.clock,
+        seed=talk.seed,
+        expect=tuple(material.expect),
+    )
+    return Masked(fixture=fixture, people=0, dropped=())
 
 
 async def _secret(name: str) -> str:

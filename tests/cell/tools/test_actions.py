@@ -261,6 +261,53 @@ async def test_a_caller_that_vanishes_cuts_nothing_off(database: Database, shop:
         assert len(here.desk.deeds) == 1
 
 
+@ON_SQLITE
+@in_a_loop
+async def test_what_a_lost_caller_had_asked_answers_its_repetition_and_no_later_call(
+    database: Database, shop: Database
+) -> None:
+    async def reading(calling: Calling) -> Any:
+        desk = calling.cell.desk
+        first = asyncio.ensure_future(calling.call("fetch", what="W1"))
+        await desk.reached.wait()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        again = asyncio.ensure_future(calling.call("fetch", what="W1"))
+        await asyncio.sleep(0.05)
+        desk.let.set()
+        await again
+        counts = [len(desk.seen)]
+        await calling.call("fetch", what="W1")  # a read of its own: the world may have changed
+        return [*counts, len(desk.seen)]
+
+    async with cell(database, shop, reading) as here:
+        here.desk.moods = ["hang"]
+        assert await here.output() == [1, 2]
+
+
+@ON_SQLITE
+@in_a_loop
+async def test_a_wait_whose_caller_vanishes_ends_the_segment_all_the_same(
+    database: Database, shop: Database
+) -> None:
+    async def waiting(calling: Calling) -> Any:
+        first = asyncio.ensure_future(calling.wait(event="paid"))
+        await asyncio.sleep(0)
+        for _ in range(1_000):  # until its question is on its way to the disk
+            attempt = await calling.cell.books.of(calling.slot.run or "", calling.slot.attempt or 0)
+            if attempt.busy:
+                break
+            await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        return await calling.wait(event="paid")
+
+    async with cell(database, shop, waiting) as here:
+        run = await here.parked(await here.started())
+        await here.runs.tell_event(run.id, "paid", {"sum": 5})
+        assert (await here.ended(run)).output == {"sum": 5}
+
+
 @pytest.mark.parametrize("effect", ["read", "transactional", "irreversible"])
 @in_a_loop
 async def test_a_statement_that_is_wrong_has_had_no_effect(

@@ -1,22 +1,16 @@
 """Runs in which nothing may go out: replays and shadows."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from seatrial.cell.journal.domain.rows import Mode
-from seatrial.cell.journal.service.books import Books, RunFacts
-from seatrial.cell.journal.service.writing import Surroundings as Recording
-from seatrial.cell.tools.service.actions import Actions
+from seatrial.cell.runs.domain.refusals import RunStateConflict
 from seatrial.cell.tools.service.reviews import Word
-from seatrial.cell.tools.service.waits import Waits
 from seatrial.contract.runs.states import RunState
 from seatrial.kit.database.database import Database
 from tests.cell.door.cells import in_a_loop
-from tests.cell.tools.stage import CLOCK, QUICK, Calling, Cell, cell, slot_of
+from tests.cell.tools.stage import Calling, cell
 from tests.cell.tools.world import ledger
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -62,47 +56,59 @@ async def test_a_replay_fails_where_a_call_is_not_recorded(
         assert (ledger(shop), ledger(shop, "notes"), len(here.desk.deeds)) == (["a"], ["a"], 1)
 
 
-@contextlib.asynccontextmanager
-async def _shadow(here: Cell, run: str) -> AsyncIterator[Calling]:
-    """An agent of a run that shadows another."""
-
-    async def facts(_: str) -> RunFacts:
-        return RunFacts(mode=Mode.SHADOW, follows=run)
-
-    around = here.actions._around
-    recording = Recording(database=here.database, fence=lambda *_: True, clock=CLOCK, bounds=QUICK)
-    books = Books(recording, facts)
-    shadow = replace(here, actions=Actions(replace(around, books=books)), waits=Waits(books, CLOCK))
-    yield Calling(shadow, slot_of(here.release, "run_shadow", 1), None)
-    await books.leave()
-
-
 @in_a_loop
 async def test_a_shadow_writes_nowhere_and_is_answered_by_what_it_follows(
     database: Database, shop: Database
 ) -> None:
     calls = [("pay", {"what": "a"}), ("mail", {"what": "b"})]
-    async with cell(database, shop, _each) as here:
+    names = ("pay", "mail", "put", "note", "ticket", "charge", "adjust")
+    more: list[tuple[str, dict[str, Any]]] = []
+
+    async def each(calling: Calling) -> Any:
+        return [await calling.call(name, **given) for name, given in [*calling.input, *more]]
+
+    async with cell(database, shop, each) as here:
         run = await here.ended(await here.started(calls))
-        async with _shadow(here, run.id) as calling:
-            assert await calling.call("pay", what="a") == {"changed": 1}
-            assert await calling.call("mail", what="b") == {"did": "/mail/b"}
-            for name in ("pay", "mail", "put", "note", "ticket", "charge"):
-                assert "stand_in" in await calling.call(name, what="other")
+        more += [(name, {"what": "other"}) for name in names]
+        again = await here.ended(await here.runs.shadow(run.id, caller="tok_a"))
+        assert (again.state, again.mode) == (RunState.SUCCEEDED, Mode.SHADOW)
+        assert (again.follows, dict(again.tags)) == (run.id, {"shadow": run.id})
+        assert again.output[:2] == run.output == [{"changed": 1}, {"did": "/mail/b"}]
+        assert all("stand_in" in answer for answer in again.output[2:])
         assert ledger(shop) == ["a"]
         assert [path for _, path in here.desk.deeds] == ["/mail/b"]
+        assert await here.reviews.listed(tenant=None, limit=5) == []
 
 
 @in_a_loop
 async def test_a_shadow_makes_reads_by_itself_and_asks_nobody(
     database: Database, shop: Database
 ) -> None:
-    async with cell(database, shop, _each) as here:
+    shadowing = False
+
+    async def each(calling: Calling) -> Any:
+        if not shadowing:
+            return []
+        return [await calling.call("look", order="W1"), await calling.wait(event="paid")]
+
+    async with cell(database, shop, each) as here:
         run = await here.ended(await here.started([]))
-        async with _shadow(here, run.id) as calling:
-            found = await calling.call("look", order="W1")
-            assert found == [{"name": "W1", "cents": 500}]
-            assert "stand_in" in await calling.call("adjust", what="b")
-            assert "stand_in" in await calling.wait(event="paid")
-        assert await here.reviews.listed(tenant=None, limit=5) == []
+        shadowing = True
+        again = await here.ended(await here.runs.shadow(run.id, caller="tok_a"))
+        assert again.output[0] == [{"name": "W1", "cents": 500}]
+        assert "stand_in" in again.output[1]
         assert ledger(shop) == []
+
+
+@in_a_loop
+async def test_a_shadow_is_shadowed_as_what_it_follows_and_not_replayed(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _each) as here:
+        run = await here.ended(await here.started([("pay", {"what": "a"})]))
+        shadow = await here.ended(await here.runs.shadow(run.id, caller="tok_a"))
+        again = await here.ended(await here.runs.shadow(shadow.id, caller="tok_a"))
+        assert (again.follows, again.output) == (run.id, run.output)
+        with pytest.raises(RunStateConflict, match="a shadow"):
+            await here.runs.replay(shadow.id, caller="tok_a")
+        assert ledger(shop) == ["a"]

@@ -185,6 +185,14 @@ def test_what_only_contains_the_letters_is_no_leak(value: str, mask: str, text: 
     assert found(sought, haystack(text)) is None
 
 
+@pytest.mark.parametrize("text", ["cancel #C3001, please", '{"order": "#c3001"}'])
+def test_a_short_id_of_letters_and_digits_is_found_as_a_word(text: str) -> None:
+    sought = needle("#C3001", "id")
+    assert sought is not None
+    assert found(sought, haystack(text)) is not None
+    assert found(sought, haystack("xC3001 and C30011 and #C3002")) is None
+
+
 def test_a_common_word_is_a_name_only_when_written_as_one() -> None:
     sought = needle("Will Brown", "name")
     assert sought is not None

@@ -212,6 +212,7 @@ class Operation(enum.StrEnum):
     ABANDON = "runs.abandon"
     RESTART = "runs.restart"
     REPLAY = "runs.replay"
+    SHADOW = "runs.shadow"
     APPROVE = "reviews.approve"
     REJECT = "reviews.reject"
     HAPPENED = "reviews.happened"
@@ -223,6 +224,8 @@ class Operation(enum.StrEnum):
     DRAFT_SET = "drafts.set"
     DRAFT_REMOVE = "drafts.remove"
     LOCAL_RUN = "runs.local"
+    FIXTURE_MAKE = "fixtures.make"
+    REHEARSE = "runs.rehearse"
 
 
 ALLOWED_IN_PRODUCTION: Final = frozenset(
@@ -237,6 +240,7 @@ ALLOWED_IN_PRODUCTION: Final = frozenset(
         Operation.ABANDON,
         Operation.RESTART,
         Operation.REPLAY,
+        Operation.SHADOW,
         Operation.APPROVE,
         Operation.REJECT,
         Operation.HAPPENED,
@@ -245,6 +249,7 @@ ALLOWED_IN_PRODUCTION: Final = frozenset(
         Operation.REVOKE,
         Operation.VAULT_SET,
         Operation.VAULT_REMOVE,
+        Operation.FIXTURE_MAKE,
     }
 )
 """The closed list: none of these changes what runs."""

@@ -1,4 +1,4 @@
-"""`seatrial runs explain` and `replay`: why each call went so, and whether it would again."""
+"""`seatrial runs explain`, `replay`, `shadow`: why each call went so, and would it go so again."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
+from seatrial.cli.rehearsing import digest_of
 from seatrial.cli.replaying import Difference, difference
 from seatrial.cli.talk import say, tamed, where
 from seatrial.cli.waiting import ended
@@ -58,39 +59,68 @@ def replay_command(
       seatrial runs replay run_01jd7v6k3q8zr5m0c4x9tn2hbe
       seatrial runs replay run_01jd7v6k3q8zr5m0c4x9tn2hbe --release support@15
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    return _again("replay", run, release, environment, access, as_json=as_json)
+
+
+@click.command("shadow")
+@click.argument("run")
+@click.option("--release", help="Shadow it on this release, by name or digest; else on its own.")
+@env_option("staging")
+@access_option
+@json_option
+def shadow_command(
+    run: str, *, release: str | None, environment: str, access: Path | None, as_json: bool
+) -> int:
+    """Run RUN again with its models asked anew and nothing written, and show what differs.
+
+    Models are called and paid for. Reads are answered from RUN, or made where it did not make
+    them. Writes are answered from RUN, and others are performed nowhere. Exits with 1 if anything
+    differs.
+
+    \b
+    Examples:
+      seatrial runs shadow run_01jd7v6k3q8zr5m0c4x9tn2hbe --release support@15
+      seatrial runs shadow run_01jd7v6k3q8zr5m0c4x9tn2hbe --env production
+    """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    return _again("shadow", run, release, environment, access, as_json=as_json)
+
+
+def _again(
+    verb: str,
+    run: str,
+    release: str | None,
+    environment: str,
+    access: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Have a run followed, to its end, and show what differs."""
     where(environment, run)
 
     async def use(servers: Reached) -> tuple[str, Difference]:
         cell = servers.cell(environment)
-        begun = await cell.act(run, "replay", await _wanted(servers, release))
-        replay = str((await ended(cell, begun)).get("id"))
-        return replay, difference(
+        wanted = await digest_of(servers, release)
+        begun = await cell.act(run, verb, {} if wanted is None else {"release": wanted})
+        again = str((await ended(cell, begun)).get("id"))
+        return again, difference(
             await cell.receipt(run),
-            await cell.receipt(replay),
+            await cell.receipt(again),
             await cell.decisions(run),
-            await cell.decisions(replay),
+            await cell.decisions(again),
         )
 
-    replay, found = reaching(access, use)
+    again, found = reaching(access, use)
     if as_json:
-        answer_json({"run": run, "replay": replay} | found.document())
+        answer_json({"run": run, verb: again} | found.document())
     else:
-        click.echo(_shown(replay, found))
+        click.echo(_shown(verb, again, found))
     return int(found.differs)
 
 
-async def _wanted(servers: Reached, release: str | None) -> Row:
-    """On which release: control alone knows the digest of a name."""
-    if release is None or "@" not in release:
-        return {} if release is None else {"release": release}
-    row, _ = await servers.control.release(release)
-    return {"release": str(row.release)}
-
-
-def _shown(replay: str, found: Difference) -> str:
+def _shown(verb: str, again: str, found: Difference) -> str:
     head = ("change", "kind", "name", "key", "decision", "reason")
     rows = [tuple(printable(cell) for cell in step.row()) for step in found.steps]
-    lines = [f"replay: {printable(replay)}"]
+    lines = [f"{verb}: {printable(again)}"]
     lines += [table(head, rows)] if rows else ["no calls"]
     for what, (before, after) in (("state", found.state), ("error", found.error)):
         if before != after:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from seatrial.cli import showing
-from seatrial.cli.commands.explain import explain_command, replay_command
+from seatrial.cli.commands.explain import explain_command, replay_command, shadow_command
 from seatrial.cli.given import value
 from seatrial.cli.reaching import Reached, access_option, env_option, reaching
 from seatrial.cli.talk import say, where
@@ -24,6 +24,7 @@ def runs() -> None:
 
 runs.add_command(explain_command)
 runs.add_command(replay_command)
+runs.add_command(shadow_command)
 
 
 @runs.command("list")

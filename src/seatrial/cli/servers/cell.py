@@ -1,6 +1,6 @@
 """What a command asks of a cell, by name. Every path of its API that commands use stands here."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,23 @@ class Cell:
         found = self._object((await self.peer.get(path)).value).get("decisions")
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
+    async def actions(self, run: str) -> list[Row]:
+        """The actions of a run with their arguments and results."""
+        path = f"/v1/runs/{segment(run)}/actions"
+        found = self._object((await self.peer.get(path)).value).get("actions")
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+    async def fixture(self, run: str, expect: Sequence[str]) -> Row:
+        """A run as a masked, verified fixture."""
+        path = f"/v1/runs/{segment(run)}/fixture"
+        return self._object((await self.peer.post(path, {"expect": list(expect)})).value)
+
+    async def proposed(self, **query: str | int | None) -> Row:
+        """A page of runs that should become fixtures, with `next`."""
+        return self._object((await self.peer.get("/v1/fixtures/proposed", **query)).value)
+
     async def act(self, run: str, verb: str, body: Row | None = None) -> Row:
-        """`cancel`, `redrive`, `resume`, `abandon`, `restart`, `replay`, `outcome`, `feedback`."""
+        """Do what `verb` says, such as `cancel` or `replay`."""
         answer = await self.peer.post(f"/v1/runs/{segment(run)}/{verb}", body or {})
         return answer.value if isinstance(answer.value, dict) else {}
 

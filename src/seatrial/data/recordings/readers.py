@@ -1,4 +1,4 @@
-"""Reads what others write: simulations of tau2-bench, trajectories of tau-bench."""
+"""Reads what others write: chat messages, simulations of tau2-bench, trajectories of tau-bench."""
 
 import enum
 import json
@@ -56,7 +56,7 @@ def _simulation(each: Message, task: Message, model: str) -> Recording:
         name=_name(each),
         model=model,
         task=str(each["task_id"]),
-        turns=tuple(_turns(each["messages"])),
+        turns=tuple(turns_of(each["messages"])),
         succeeded=verdict.get("db_match"),
         wants=None if wanted is None else tuple(_wanted(call, "arguments") for call in wanted),
     )
@@ -75,7 +75,7 @@ def _trajectory(each: Message, model: str) -> Recording:
         name=_name(each),
         model=model,
         task=str(each["task_id"]),
-        turns=tuple(_turns(each["traj"])),
+        turns=tuple(turns_of(each["traj"])),
         succeeded=each["reward"] == 1,
         wants=tuple(_wanted(call, "kwargs") for call in wanted),
     )
@@ -92,8 +92,16 @@ def _wanted(call: Message, arguments: str) -> Wanted:
     return Wanted(name=call["name"], arguments=call[arguments])
 
 
-def _turns(messages: Iterable[Message]) -> Iterator[Turn]:
-    """The turns of a conversation; the greeting before the first and a last farewell are none."""
+def turns_of(messages: Iterable[Message], *, whole: bool = False) -> Iterator[Turn]:
+    """The turns of a conversation; the greeting before the first and a last farewell are none.
+
+    Args:
+        messages: in the form of OpenAI's chat completions, or of tau2-bench.
+        whole: refuse one that was cut while a call was open; else its last call is left out.
+
+    Raises:
+        Unfit: a result has no call, a call no result, or arguments are no JSON object.
+    """
     said: str | None = None
     steps: list[Step] = []
     waiting: list[dict[str, Any]] = []  # calls of the last step that have no result yet
@@ -112,8 +120,10 @@ def _turns(messages: Iterable[Message]) -> Iterator[Turn]:
             waiting = [_call(call) for call in message.get("tool_calls") or ()]
             steps.append(_step(message, before))
         elif role == "tool":
-            steps[-1] = _answered(steps[-1], waiting, message)
+            _answer(steps, waiting, message)
         before = message
+    if whole and waiting:
+        raise Unfit(f"the call of {waiting[0]['name']} has no result")
     if said is not None and steps:
         yield Turn(said=said, steps=tuple(steps), cut=bool(steps[-1].calls))
 
@@ -129,7 +139,8 @@ def _step(message: Message, before: Message) -> Step:
     )
 
 
-def _answered(step: Step, waiting: list[dict[str, Any]], result: Message) -> Step:
+def _answer(steps: list[Step], waiting: list[dict[str, Any]], result: Message) -> None:
+    """Put a result where its call is, in the last step."""
     name = result.get("tool_call_id") or result.get("id")
     place = next((n for n, call in enumerate(waiting) if call["id"] == name), None)
     if place is None:
@@ -137,14 +148,19 @@ def _answered(step: Step, waiting: list[dict[str, Any]], result: Message) -> Ste
     if place:
         raise Unfit("results stand in another order than their calls")
     done = RecordedCall(**waiting.pop(0), result=str(result.get("content") or ""))
-    return step.model_copy(update={"calls": (*step.calls, done)})
+    steps[-1] = steps[-1].model_copy(update={"calls": (*steps[-1].calls, done)})
 
 
 def _call(call: Message) -> dict[str, Any]:
     inner = call.get("function") or call
     arguments = inner["arguments"]
     if isinstance(arguments, str):
-        arguments = json.loads(arguments)
+        try:
+            arguments = json.loads(arguments)
+        except ValueError:
+            raise Unfit(f"the arguments of {inner['name']} are no JSON") from None
+    if not isinstance(arguments, dict):
+        raise Unfit(f"the arguments of {inner['name']} are no JSON object")
     return {"id": str(call["id"]), "name": inner["name"], "arguments": arguments}
 
 

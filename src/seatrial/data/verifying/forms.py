@@ -19,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d+")
+_MIXED: Final = re.compile(r"(?<![^\W_])(?:[^\W\d_]+\d|\d+[^\W\d_])[^\W_]*")
 _HUMP: Final = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _NOT_ALNUM: Final = re.compile(r"[\W_]+")
 _RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{12,}")
@@ -63,10 +64,10 @@ def decodings(text: str, depth: int = 0) -> Iterator[str]:
 
 
 def tokens(text: str) -> set[str]:
-    """Words and numbers, as they are written; `miaLi` is two words too."""
+    """Words and numbers, as they are written; `miaLi` is two words too, and `C3001` one."""
     whole = _TOKEN.findall(text)
     parts = _TOKEN.findall(_HUMP.sub(" ", text)) if _HUMP.search(text) else ()
-    return {*whole, *parts}
+    return {*whole, *parts, *_MIXED.findall(text)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +149,7 @@ def needle(value: str, mask: str) -> Needle | None:
         local = squeezed(value.partition("@")[0])
         runs |= {local} if len(local) >= 6 and not local.isalpha() else set()
     words = frozenset() if len(small) >= 6 else frozenset({small})
-    common = len(small) < 7 and small.isdigit()
+    common = len(small) < 7 and not small.isalpha()
     return Needle(exact=value, words=words, runs=frozenset(runs), name=False, common=common)
 
 

@@ -17,6 +17,7 @@ from seatrial.cell.runs.service.feeds import Follower
 from seatrial.cell.runs.service.judging import Judge
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.contract.runs.access import Caller, CellPermission
+from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import Denied
 from seatrial.kit.http.asgi import Headers, Scope
 from seatrial.kit.http.events import Event
@@ -24,6 +25,9 @@ from seatrial.kit.http.lifetime import Lifetime
 from seatrial.kit.http.requests import QueryMalformed, header, query
 from seatrial.kit.http.routes import path_values
 from seatrial.kit.ids import Ids
+
+GiveFixture: TypeAlias = Callable[[object, str, Digest | None], Awaitable[str]]
+"""Keeps the fixture that a run of an agent is to be answered from, on a release; its digest."""
 
 OnPayloadRead: TypeAlias = Callable[[Caller, Run], Awaitable[None]]
 """Told before a payload is shown by the permission for that. If it raises, nothing is shown."""
@@ -45,6 +49,7 @@ class Desk:
         lifetime: when it drains, waits and streams end.
         ids: names sessions that their callers leave unnamed.
         on_payload_read: see there.
+        give_fixture: see there.
     """
 
     runs: Runs
@@ -54,6 +59,7 @@ class Desk:
     lifetime: Lifetime
     ids: Ids
     on_payload_read: OnPayloadRead
+    give_fixture: GiveFixture
     _told: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     def counts(self, tags: Mapping[str, str]) -> bool:

@@ -16,8 +16,14 @@ from seatrial.cell.door.api.desk import (
 )
 from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.shown import owns, sees_payload, told_run, told_said
-from seatrial.cell.door.domain import Operation, PriorityReserved
-from seatrial.cell.runs.domain.refusals import CursorMalformed, RunUnknown
+from seatrial.cell.door.domain import (
+    Operation,
+    PriorityReserved,
+    operation_allowed,
+    refuse_forbidden,
+)
+from seatrial.cell.journal.domain.rows import Mode as RunMode
+from seatrial.cell.runs.domain.refusals import CursorMalformed, RunRefused, RunUnknown
 from seatrial.cell.runs.domain.rules import LARGEST_WORD
 from seatrial.cell.runs.domain.values import (
     INTERACTIVE_PRIORITY,
@@ -27,7 +33,7 @@ from seatrial.cell.runs.domain.values import (
     Filter,
     Run,
 )
-from seatrial.contract.documents import Document
+from seatrial.contract.documents import DigestField, Document, JsonObject
 from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.contract.runs.states import Lane, Mode, Outcome, RunState, WaitReason
 from seatrial.kit.http.answers import answer_json
@@ -41,11 +47,17 @@ _WAIT: Final = 60.0  # seconds
 _LONGEST_WAIT: Final = 600.0
 _RETRY: Final = 1_000  # milliseconds before a listener whose stream broke comes back
 _LONGEST_REASON: Final = 4_000  # characters
+_LARGEST_FIXTURE: Final = 8 << 20  # bytes
 _SAID: Final = 1_200_000  # bytes of feedback with a correction
 
 
 class Call(Document):
-    """A run is asked for."""
+    """A run is asked for.
+
+    Attributes:
+        fixture: what answers the run's actions, and nothing else does; before production alone.
+        release: on which a fixture is tried; None for the one in force.
+    """
 
     input: Any
     session: str | None = None
@@ -55,6 +67,8 @@ class Call(Document):
     priority: Annotated[int, Field(strict=True, ge=0, le=9)] = INTERACTIVE_PRIORITY
     lane: Lane = Lane.INTERACTIVE
     tags: dict[str, str] = Field(default_factory=dict)
+    fixture: JsonObject | None = None
+    release: DigestField | None = None
 
 
 class Verdict(Document):
@@ -71,7 +85,7 @@ class Decision(Document):
 
 
 class Again(Document):
-    """A run is to be replayed.
+    """A run is to be replayed or shadowed.
 
     Attributes:
         release: on which, by digest; None for its own.
@@ -110,6 +124,7 @@ def run_routes(desk: Desk) -> list[tuple[str, str, App]]:
         ("POST", "/v1/runs/{id}/abandon", operating(Operation.ABANDON, runs.abandon)),
         ("POST", "/v1/runs/{id}/restart", operating(Operation.RESTART, runs.restart)),
         ("POST", "/v1/runs/{id}/replay", operating(Operation.REPLAY, runs.replay)),
+        ("POST", "/v1/runs/{id}/shadow", operating(Operation.SHADOW, runs.shadow)),
     ]
 
 
@@ -216,13 +231,23 @@ class _Endpoints:
 
     async def replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a run again on its recorded answers; whoever may do that sees its payloads."""
+        caller, run, release = await self._followed(scope, receive)
+        fresh = await self._desk.runs.replay(run.id, caller=caller.id, release=release)
+        await self._answer_to(send, caller, fresh, status=202)
+
+    async def shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a run again, asking its models anew and writing nowhere."""
+        caller, run, release = await self._followed(scope, receive)
+        fresh = await self._desk.runs.shadow(run.id, caller=caller.id, release=release)
+        await self._answer_to(send, caller, fresh, status=202)
+
+    async def _followed(self, scope: Scope, receive: Receive) -> tuple[Caller, Run, str | None]:
         await self._desk.caller(scope, CellPermission.PAYLOAD)
         caller = await self._desk.caller(scope, CellPermission.OPERATE)
         again = Again.read(await read_json(scope, receive, limit=65_536))
         run = await self._reached(scope, caller)
         await self._desk.payload(caller, run)
-        fresh = await self._desk.runs.replay(run.id, caller=caller.id, release=again.release)
-        await self._answer_to(send, caller, fresh, status=202)
+        return caller, run, again.release
 
     async def _chosen(self, scope: Scope, receive: Receive) -> tuple[Caller, Run, Choice]:
         caller = await self._desk.caller(scope, CellPermission.OPERATE)
@@ -257,12 +282,16 @@ class _Endpoints:
     async def _asking(self, scope: Scope, receive: Receive) -> _Asking:
         desk = self._desk
         caller = await desk.caller(scope, CellPermission.INVOKE)
-        body = await read_json(scope, receive, limit=desk.largest, strict=False)
+        rehearses = operation_allowed(desk.environment, Operation.REHEARSE)
+        limit = desk.largest + (_LARGEST_FIXTURE if rehearses else 0)
+        body = await read_json(scope, receive, limit=limit, strict=False)
         call = Call.read(body)
         if call.priority < INTERACTIVE_PRIORITY and not caller.may(CellPermission.OPERATE):
             raise PriorityReserved(name=caller.name, priority=call.priority)
+        agent = path_values(scope)["slug"]
+        follows = await self._rehearsed(agent, call)
         asked = Asked(
-            agent=path_values(scope)["slug"],
+            agent=agent,
             input=call.input,
             caller=caller.id,
             caller_name=caller.name,
@@ -275,9 +304,21 @@ class _Endpoints:
             timeout_seconds=call.timeout_seconds,
             key=idempotency_key(scope),
             seen=seen_generation(scope),
-            counted=desk.counts(call.tags),
+            counted=follows is None and desk.counts(call.tags),
+            mode=RunMode.LIVE if follows is None else RunMode.FIXTURE,
+            follows=follows,
+            release=call.release,
         )
         return _Asking(caller=caller, call=call, asked=asked)
+
+    async def _rehearsed(self, agent: str, call: Call) -> str | None:
+        """The digest of the fixture that answers the run; None for a run in the world."""
+        if call.fixture is None:
+            if call.release is not None:
+                raise RunRefused(reason="`release` stands beside `fixture` alone")
+            return None
+        refuse_forbidden(self._desk.environment, Operation.REHEARSE)
+        return await self._desk.give_fixture(call.fixture, agent, call.release)
 
     async def _stream(self, asking: _Asking, scope: Scope, receive: Receive, send: Send) -> None:
         runs = self._desk.runs

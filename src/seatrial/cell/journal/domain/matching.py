@@ -220,8 +220,7 @@ def _joined(book: Book, arrival: Arrival, same: Sequence[Row]) -> Decision | Non
     """A call that is, or may be, one of this attempt's own sent again."""
     lost = [row for row in same if book.claim_of(row) in _ALONE]
     if lost:
-        cut = book.claim_of(lost[0]) is Claim.CUT
-        return Redo(row=_again(book, lost[0])) if cut else Attach(row=lost[0])
+        return _lost(book, lost[0])
     under_way = [row for row in same if book.claim_of(row) is Claim.OPEN]
     if arrival.retry and under_way:
         return Attach(row=under_way[-1])
@@ -230,6 +229,13 @@ def _joined(book: Book, arrival: Arrival, same: Sequence[Row]) -> Decision | Non
     if arrival.binds and under_way:
         return Wait(reason=Patience.TWIN)
     return None
+
+
+def _lost(book: Book, row: Row) -> Decision:
+    """A call whose caller went away before it was answered."""
+    if book.claim_of(row) is Claim.CUT:
+        return Redo(row=_again(book, row))
+    return NeedsPerson(row=row, asked=True) if row.state is RowState.UNKNOWN else Attach(row=row)
 
 
 def _delivered_in_vain(book: Book, same: Sequence[Row]) -> Decision | None:
@@ -309,6 +315,8 @@ def _kept_in(book: Book, arrival: Arrival, facts: Facts) -> Decision | None:
     """A call that may not go out in this mode."""
     if facts.mode in CLOSED:
         return Refuse(reason=Refusal.UNRECORDED)
+    if facts.mode is Mode.FIXTURE and arrival.kind is not Kind.WAIT:
+        return None  # what performs it is the recording
     if facts.mode is Mode.LIVE or arrival.kind is Kind.MODEL:
         return None
     if arrival.binds:

@@ -55,9 +55,14 @@ class Mode(enum.StrEnum):
     """As strict, over a recording from elsewhere, whose rows have keys of `keys.scripted`."""
     SHADOW = "shadow"
     """Models are called, reads are answered from the run that is shadowed, writes go nowhere."""
+    FIXTURE = "fixture"
+    """Calls take their way as in a live run, but actions are performed on a recording: a fixture
+    answers them, and nothing else does. Nobody is asked, and nothing is waited for."""
 
 
 CLOSED: Final = frozenset((Mode.STRICT, Mode.SCRIPTED))
+OPEN: Final = frozenset((Mode.LIVE, Mode.FIXTURE))
+"""In which a run has a record of its own, and goes on from there."""
 """Modes in which nothing goes out."""
 
 

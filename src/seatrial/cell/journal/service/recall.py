@@ -9,6 +9,7 @@ ever decided by the same state of the book.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NoReturn
 
 from seatrial.cell.journal.domain import keys
@@ -39,6 +40,7 @@ from seatrial.cell.journal.domain.records import (
 from seatrial.cell.journal.domain.resuming import resumed
 from seatrial.cell.journal.domain.rows import (
     CLOSED,
+    OPEN,
     Arrival,
     Claim,
     Effect,
@@ -105,6 +107,7 @@ class Attempt:
             waived=[it.row.seq for it in found.own if it.waived],
         )
         self._unkept: dict[int, Body] = {}
+        self._asking: dict[int, asyncio.Future[None]] = {}  # rows that are being made unknown
         self._broken: Exception | None = None
         self._moving = 0
         self._moved = around.clock.steady()
@@ -118,7 +121,7 @@ class Attempt:
         """
         if self.mode in CLOSED and found.follows is not None:
             return [it.row for it in found.lent]
-        own = resumed(found.own) if self.mode is Mode.LIVE else found.own
+        own = resumed(found.own) if self.mode in OPEN else found.own
         lent = [replace(it.row, seq=self._shift + it.row.seq, borrowed=True) for it in found.lent]
         return [*(it.row for it in own), *lent]
 
@@ -176,6 +179,8 @@ class Attempt:
             AttemptStale: another attempt has the run; or whatever kept a record from being written.
         """
         self._refuse_broken()
+        if self._pen.full:
+            await self._pen.flush()
         key = await self._key(call)
         arrival = self._book.receive(
             Arrival(kind=call.kind, effect=effect, key=key, retry=retry, shadowed=shadowed)
@@ -301,11 +306,27 @@ class Attempt:
         if isinstance(decision, GoLive):
             self.diverged = self.diverged or decision.diverged
         self._move(1)
-        if isinstance(decision, NeedsPerson) and not decision.asked:
-            await self.unknown(decision.row)
-        if self._pen.full:
-            await self._pen.flush()
+        if isinstance(decision, NeedsPerson):
+            try:
+                await self._asked(decision)
+            except BaseException:  # the caller is gone, and with it the passage
+                passage.lost()
+                raise
         return passage
+
+    async def _asked(self, decision: NeedsPerson) -> None:
+        """A person's question is on the disk when this returns, and even if it is cut off."""
+        seq = decision.row.seq
+        if not decision.asked:
+            asking = self._asking[seq] = asyncio.ensure_future(self.unknown(decision.row))
+            asking.add_done_callback(partial(self._was_asked, seq))
+        if seq in self._asking:
+            await asyncio.shield(self._asking[seq])
+
+    def _was_asked(self, seq: int, asking: "asyncio.Future[None]") -> None:
+        del self._asking[seq]
+        if not asking.cancelled():
+            asking.exception()  # it has broken the attempt, and whoever waits is told
 
     def refuse(self, row: Row, call: keys.Call, why: str) -> None:
         """A limit refuses what the rule would have sent."""

@@ -157,6 +157,15 @@ def requests(connection: Connection, run: str, seqs: Collection[int]) -> Iterato
         yield row.seq, _body(row)
 
 
+def bodies(
+    connection: Connection, run: str, seqs: Collection[int]
+) -> Iterator[tuple[int, str, Body]]:
+    """The kept bodies of some calls of a run, each with its call and side."""
+    asked = _BODIES.where(BODY.c.seq.in_(sorted(seqs)))
+    for row in connection.execute(asked, {"of_run": run}):
+        yield row.seq, row.side, _body(row)
+
+
 def held(connection: Connection) -> dict[str, int]:
     """How many bytes the bodies of each run take."""
     found = select(BODY.c.run, func.sum(BODY.c.stored).label("stored")).group_by(BODY.c.run)

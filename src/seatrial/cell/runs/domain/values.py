@@ -151,7 +151,8 @@ class Run:
         usage: what it used; known when it has ended.
         worker: the process that holds it.
         mode: what it may do; all but replays and shadows are live.
-        follows: the run whose recorded results it may take; None for none.
+        follows: the run whose recorded results it may take, or the digest of its fixture; None for
+            neither.
         waits: what it waits for; None unless it is waiting.
     """
 
@@ -240,6 +241,9 @@ class Asked:
         key: by which the same request is known again.
         seen: the newest generation that the caller has met.
         counted: False for test and evaluation.
+        mode: what it may do.
+        follows: what answers it instead of the world; None for nothing.
+        release: on which, whatever is in force; None for that or its session's.
     """
 
     agent: str
@@ -256,6 +260,9 @@ class Asked:
     key: str | None = None
     seen: int | None = None
     counted: bool = True
+    mode: Mode = Mode.LIVE
+    follows: str | None = None
+    release: Digest | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -354,6 +361,7 @@ class Filter:
         tag: name and value.
         caller: only those that this token started.
         waits: waiting, for this reason.
+        troubled: of customers, and failed, or said to have ended otherwise than resolved.
     """
 
     agent: str | None = None
@@ -366,6 +374,7 @@ class Filter:
     dead: bool | None = None
     tenant: str | None = None
     caller: str | None = None
+    troubled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -80,6 +80,8 @@ def accept(connection: Connection, order: Order, ports: Ports, bounds: Bounds) -
         return known, False
     admission = ports.admit(connection, asked.agent)
     rules.refuse_behind(admission.generation, asked.seen)
+    if asked.release is not None and asked.release != admission.release:
+        admission = replace(admission, release=asked.release, release_name=str(asked.release))
     place = _placed(connection, order, admission, ports)
     run = _run(order, place, admission.generation, bounds)
     fresh = runs.Fresh(
@@ -238,6 +240,8 @@ def _run(order: Order, place: _Place, generation: int, bounds: Bounds) -> Run:
         lane=asked.lane,
         tags=asked.tags,
         counted=asked.counted,
+        mode=asked.mode,
+        follows=asked.follows,
         created=order.at,
         started=order.at if begins else None,
         timeout_seconds=timeout,
@@ -247,13 +251,15 @@ def _run(order: Order, place: _Place, generation: int, bounds: Bounds) -> Run:
 
 
 def _digest(asked: Asked, text: bytes) -> str:
-    told = {
+    told: dict[str, object] = {
         "session": asked.session,
         "lane": asked.lane,
         "priority": asked.priority,
         "tags": dict(asked.tags),
         "timeout_seconds": asked.timeout_seconds,
     }
+    if asked.follows is not None:
+        told |= {"follows": asked.follows, "release": str(asked.release or "")}
     # Members of an object have no order, so the same request may come with another one.
     body = orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS)
     return Digest.of(orjson.dumps(told, option=orjson.OPT_SORT_KEYS) + b"\n" + body).hex

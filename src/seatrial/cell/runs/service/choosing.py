@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from seatrial.cell.journal.domain.rows import Mode, RowState
+from seatrial.cell.journal.domain.rows import OPEN, Mode, RowState
 from seatrial.cell.journal.service import answers
 from seatrial.cell.journal.service.reading import recorded
 from seatrial.cell.runs.domain import rules
@@ -27,8 +27,8 @@ from seatrial.kit.errors import SeatrialError
 from seatrial.kit.transparency.domain import Entry
 from seatrial.kit.transparency.service import append
 
-REPLAY_TAG: Final = "replay"
-"""The tag of a replay, with the id of the run that it follows."""
+_TAGS: Final = {Mode.STRICT: "replay", Mode.SHADOW: "shadow"}
+"""The tag of a run that follows another; it holds that one's id."""
 
 _ANEW_TAG: Final = "anew"
 
@@ -117,31 +117,47 @@ def restart(
     return endings.cancel(connection, run_id, at, ports.usage, _failure(why)), anew
 
 
-def replay(
+def follow(
     connection: Connection,
     run_id: str,
     fresh: Fresh,
     *,
+    mode: Mode,
     caller: str,
     release: str | None,
 ) -> Run:
-    """Put a run into the queue that follows another: all that it calls is answered from there.
+    """Put a run into the queue that follows another, on the same input.
+
+    Args:
+        connection: in a write transaction.
+        run_id: which one it follows.
+        fresh: what a new run is made of.
+        mode: `STRICT` replays it, and all that is called is answered from there; `SHADOW` asks
+            models anew, and writes nowhere.
+        caller: id of the token that asks.
+        release: on which, by digest; None for its own.
 
     Raises:
         RunUnknown: there is none.
-        RunStateConflict: it has not ended, or ran on somebody's own machine.
+        RunStateConflict: it has not ended, ran on somebody's own machine, or is a shadow that is
+            to be replayed: a part of its answers is not its own.
         SeatrialError: the release is not in this cell.
     """
     run = runs.get(connection, run_id)
     if run is None:
         raise RunUnknown(run=run_id)
-    if not run.over or run.local or run.release is None:
-        state = "local" if run.local else str(run.state)
-        raise RunStateConflict(run=run_id, state=state, wish="replayed")
+    borrowed = run.mode is Mode.SHADOW and mode is Mode.STRICT
+    if not run.over or run.local or run.release is None or borrowed:
+        state = "local" if run.local else "a shadow" if borrowed else str(run.state)
+        raise RunStateConflict(run=run_id, state=state, wish=f"followed by a {_TAGS[mode]}")
     wanted = run.release if release is None else Digest.parse(release)
     limits = fresh.ports.limits(connection, wanted)
-    seconds = limits.timeout_seconds or fresh.bounds.timeout
-    again = _following(run, wanted, fresh, caller=caller, seconds=seconds)
+    again = replace(
+        _following(run, wanted, fresh, mode),
+        caller=caller,
+        timeout_seconds=limits.timeout_seconds or fresh.bounds.timeout,
+        steps=None if mode is Mode.STRICT else limits.steps,  # of a replay nothing goes out
+    )
     runs.add(
         connection,
         runs.Fresh(
@@ -156,15 +172,15 @@ def replay(
     return again
 
 
-def _following(run: Run, release: Digest, fresh: Fresh, *, caller: str, seconds: float) -> Run:
-    """A run that makes the calls of `run` again, on the same input."""
+def _following(run: Run, release: Digest, fresh: Fresh, mode: Mode) -> Run:
+    """A run that follows `run`; what a replay follows is followed by a replay of it too."""
+    scripted = run.mode is Mode.SCRIPTED and mode is Mode.STRICT
     return replace(
         run,
         id=fresh.id,
         release=release,
         release_name=run.release_name if release == run.release else str(release),
         session=None,
-        caller=caller,
         state=RunState.QUEUED,
         failure=None,
         output=None,
@@ -172,18 +188,16 @@ def _following(run: Run, release: Digest, fresh: Fresh, *, caller: str, seconds:
         forgiven=0,
         attempts=1,
         own_attempts=1,
-        tags={REPLAY_TAG: run.id},
+        tags={_TAGS[mode]: run.id},
         counted=False,
         created=fresh.at,
         started=None,
         ended=None,
-        timeout_seconds=seconds,
-        steps=None,  # nothing goes out
         dead=False,
         judgement=None,
         worker=None,
-        mode=Mode.SCRIPTED if run.mode is Mode.SCRIPTED else Mode.STRICT,
-        follows=run.follows if run.mode in {Mode.STRICT, Mode.SCRIPTED} else run.id,
+        mode=Mode.SCRIPTED if scripted else mode,
+        follows=run.id if run.mode in OPEN else run.follows,
         waits=None,
     )
 

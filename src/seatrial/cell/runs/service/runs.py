@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from seatrial.cell.journal.domain.rows import Mode
 from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import (
     InputTooLarge,
@@ -378,17 +379,38 @@ class Runs:
         Args:
             run_id: which.
             caller: id of the token that asks.
-            release: on which, by digest or name; None for its own.
+            release: on which, by digest; None for its own.
 
         Raises:
             RunUnknown: there is none.
             RunStateConflict: it has not ended, or ran on somebody's own machine.
             SeatrialError: the release is not in this cell.
         """
+        return await self._following(run_id, Mode.STRICT, caller=caller, release=release)
+
+    async def shadow(self, run_id: str, *, caller: str, release: str | None = None) -> Run:
+        """Run a run again with its models asked anew, and nothing written.
+
+        Reads are answered from the run that it follows, or made; writes too are answered from
+        there, and where it made none the agent is told so, and nothing is performed.
+
+        Args:
+            run_id: which.
+            caller: id of the token that asks.
+            release: on which, by digest; None for its own.
+
+        Raises:
+            RunUnknown: there is none.
+            RunStateConflict: it has not ended, or ran on somebody's own machine.
+            SeatrialError: the release is not in this cell.
+        """
+        return await self._following(run_id, Mode.SHADOW, caller=caller, release=release)
+
+    async def _following(self, run_id: str, mode: Mode, *, caller: str, release: str | None) -> Run:
         fresh = self._fresh()
         run = await self._write(
-            lambda connection: choosing.replay(
-                connection, run_id, fresh, caller=caller, release=release
+            lambda connection: choosing.follow(
+                connection, run_id, fresh, mode=mode, caller=caller, release=release
             )
         )
         self.woken(run)

@@ -124,7 +124,7 @@ class Worker:
             group.create_task(self._repeat(self._poll, poll))
             group.create_task(self._repeat(self._sign, lease / 3))
             group.create_task(self._repeat(self._count_out, lease / 10))
-            group.create_task(self._repeat(self._sweep, lease / 3))
+            group.create_task(self._repeat(self._sweep, lease / 6))
 
     async def drain(self, grace: float) -> None:
         """Claim nothing more; let what runs go on for `grace` seconds, then put it back."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Update, bindparam, func, or_, select, update
+from sqlalchemy import Update, bindparam, func, literal_column, or_, select, update
 
 from seatrial.cell.runs.domain.values import Ending, Failure, Run, Usage, Wait
 from seatrial.cell.runs.store.runs import read
@@ -31,10 +31,14 @@ class Hold:
     worker: str
 
 
+# Who holds a run, and until when, serves dispatch alone: what is lost of it costs an attempt, and
+# never the run. Who holds it then is nobody.
+_holder: Final = func.coalesce(RUN.c.worker, literal_column("''"))
+_FORSAKEN: Final = or_(RUN.c.lease < now(), RUN.c.lease.is_(None))
 _HELD: Final = (
     RUN.c.id == bindparam("the_run"),
     RUN.c.attempt == bindparam("the_attempt"),
-    RUN.c.worker == bindparam("the_worker"),
+    _holder == bindparam("the_worker"),
     RUNNING,
 )
 _STANDS: Final = select(RUN.c.id).where(*_HELD).with_for_update(read=True)
@@ -78,7 +82,7 @@ _WAKE: Final = (
     .values(state=RunState.QUEUED.value, ready=now(), **_NO_WAIT)
 )
 _DUE: Final = select(RUN.c.id).where(TIMED, RUN.c.wait_until <= bindparam("at")).limit(1)
-_LAPSED: Final = select(RUN.c.id).where(RUNNING, RUN.c.lease < now()).limit(1)
+_LAPSED: Final = select(RUN.c.id).where(RUNNING, _FORSAKEN).limit(1)
 _LOCKED: Final = select(RUN).where(RUN.c.id == bindparam("id")).with_for_update()
 
 
@@ -274,7 +278,7 @@ def any_due(connection: Connection, at: datetime) -> bool:
 
 def lapsed(connection: Connection, *, most: int) -> list[Run]:
     """Runs whose workers have been silent for too long, now held by this transaction."""
-    rows = select(RUN).where(RUNNING, RUN.c.lease < now()).order_by(RUN.c.lease).limit(most)
+    rows = select(RUN).where(RUNNING, _FORSAKEN).order_by(RUN.c.lease).limit(most)
     return [read(row) for row in connection.execute(unclaimed(rows))]
 
 
@@ -285,13 +289,13 @@ def any_lapsed(connection: Connection) -> bool:
 
 def orphans(connection: Connection, worker: str, *, most: int) -> list[Run]:
     """Runs that others than `worker` hold on this cell's own machines."""
-    rows = select(RUN).where(RUNNING, RUN.c.worker != worker, RUN.c.local.is_(False)).limit(most)
+    rows = select(RUN).where(RUNNING, _holder != worker, RUN.c.local.is_(False)).limit(most)
     return [read(row) for row in connection.execute(unclaimed(rows))]
 
 
 def any_orphan(connection: Connection, worker: str) -> bool:
     """Whether `orphans` would find one that nobody has locked; for those who only look."""
-    rows = select(RUN.c.id).where(RUNNING, RUN.c.worker != worker, RUN.c.local.is_(False)).limit(1)
+    rows = select(RUN.c.id).where(RUNNING, _holder != worker, RUN.c.local.is_(False)).limit(1)
     return connection.execute(rows).first() is not None
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from seatrial.cell.journal.domain.rows import Mode
 from seatrial.cell.runs.domain.values import Failure, Filter, Judgement, Run, Usage, Wait
-from seatrial.cell.runs.store.tables import DEAD, OF_TENANT, RUN, TAG, WAITING
+from seatrial.cell.runs.store.tables import DEAD, OF_TENANT, RUN, TAG, TROUBLED, WAITING
 from seatrial.contract.runs.states import Lane, Outcome, RunState, WaitReason
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.connection import Connection
@@ -187,6 +187,10 @@ def _chosen(query: Select[*tuple[Any, ...]], wanted: Filter) -> Select[*tuple[An
         value = getattr(wanted, name)
         if value is not None:
             query = query.where(RUN.c[name] == value)
+    if wanted.troubled:
+        query = query.where(
+            TROUBLED, RUN.c.mode == literal_column("'live'"), RUN.c.local.is_(False)
+        )
     if wanted.waits is not None:
         query = query.where(WAITING, RUN.c.wait_reason == wanted.waits.value)
     if wanted.tenant:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Float, Index, Table, Text, literal_column
+from sqlalchemy import Boolean, Column, Float, Index, Table, Text, literal_column, or_
 
 from seatrial.kit.database.dialects import Int64, UtcDateTime, metadata
 from seatrial.kit.database.history import History
@@ -74,6 +74,9 @@ TIMED: Final = RUN.c.wait_until.is_not(None)
 KEYED: Final = RUN.c.key.is_not(None)
 DEAD: Final = RUN.c.dead.is_(True)
 OF_TENANT: Final = RUN.c.tenant != literal_column("''")
+TROUBLED: Final = or_(
+    RUN.c.state == literal_column("'failed'"), RUN.c.outcome != literal_column("'resolved'")
+)
 _IN_SESSION: Final = RUN.c.session.is_not(None)
 
 Index("ix_run_rank", RUN.c.rank, postgresql_where=QUEUED, sqlite_where=QUEUED)
@@ -100,6 +103,7 @@ Index(
 Index("ix_run_waiting", RUN.c.id, postgresql_where=WAITING, sqlite_where=WAITING)
 Index("ix_run_until", RUN.c.wait_until, postgresql_where=TIMED, sqlite_where=TIMED)
 Index("ix_run_dead", RUN.c.id, postgresql_where=DEAD, sqlite_where=DEAD)
+Index("ix_run_troubled", RUN.c.id, postgresql_where=TROUBLED, sqlite_where=TROUBLED)
 Index("ix_run_tenant", RUN.c.tenant, RUN.c.id, postgresql_where=OF_TENANT, sqlite_where=OF_TENANT)
 
 TAG: Final = Table(

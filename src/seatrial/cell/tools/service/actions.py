@@ -31,7 +31,7 @@ from seatrial.cell.journal.domain.matching import (
 )
 from seatrial.cell.journal.domain.records import Body, CallGivenUp
 from seatrial.cell.journal.domain.rows import Effect as RowEffect
-from seatrial.cell.journal.domain.rows import Kind, Row, RowState
+from seatrial.cell.journal.domain.rows import Kind, Mode, Row, RowState
 from seatrial.cell.journal.service import reading
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.journal.service.metering import Journal, Ledger
@@ -54,9 +54,10 @@ from seatrial.cell.tools.domain.values import (
     Shown,
     Told,
 )
-from seatrial.cell.tools.service.asking import STAND_IN, unrecorded, waited
+from seatrial.cell.tools.service.asking import STAND_IN, Errand, unrecorded, waited
+from seatrial.cell.tools.service.by_fixture import FixtureConnector, no_recording
 from seatrial.cell.tools.service.connectors import Connectors
-from seatrial.cell.tools.service.ports import Connector, Releases
+from seatrial.cell.tools.service.ports import Connector, Recording, Releases
 from seatrial.cell.tools.service.recovering import asked_after, is_repeated
 from seatrial.contract.releases.actions import Effect, InProcess, Review, Tool
 from seatrial.contract.releases.release import Release
@@ -87,6 +88,7 @@ class Surroundings:
         releases: see there.
         connectors: of this environment.
         clock: for times.
+        recording: what answers the actions of a run on a fixture.
         steps: calls of a run whose release sets no limit; None for no bound.
     """
 
@@ -96,6 +98,7 @@ class Surroundings:
     releases: Releases
     connectors: Connectors
     clock: Clock
+    recording: Recording = no_recording
     steps: int | None = None
 
 
@@ -181,14 +184,8 @@ class Actions:
         asking = await self._asked(caller, name, arguments)
         if isinstance(asking, Called):
             return asking
-        work = asyncio.ensure_future(self._answered(asking, retry=retry))
-        self._under_way.add(work)
-        work.add_done_callback(self._under_way.discard)
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            work.add_done_callback(_lose)
-            raise
+        errand = Errand()
+        return await errand.run(self._answered(errand, asking, retry=retry), self._under_way)
 
     async def close(self) -> None:
         """Wait for what is under way, then let the connectors go."""
@@ -209,9 +206,9 @@ class Actions:
         if tool is None:
             known = ", ".join(sorted(tools)) or "none"
             raise ActionUnknown(action=name, known=known)
-        around.connectors.refuse_unfit(name, tool)
-        body = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
         attempt = await around.books.of(caller.run, caller.attempt)
+        around.connectors.refuse_unfit(name, tool, recorded=attempt.mode is Mode.FIXTURE)
+        body = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
         asking = _Asking(
             caller=caller,
             run=caller.run,
@@ -240,13 +237,15 @@ class Actions:
             found = self._tools[digest] = release.tools
         return found
 
-    async def _answered(self, asking: _Asking, *, retry: bool) -> Called:
-        if asking.tool.review is Review.ALWAYS:
-            rejected = await self._reviewed(asking)
+    async def _answered(self, errand: Errand, asking: _Asking, *, retry: bool) -> Called:
+        # What the person said of it is part of the recording.
+        if asking.tool.review is Review.ALWAYS and asking.attempt.mode is not Mode.FIXTURE:
+            rejected = await self._reviewed(errand, asking)
             if rejected is not None:
                 return Called(rejected)
         while True:
-            passage = await asking.attempt.arrive(
+            passage = await errand.arrive(
+                asking.attempt,
                 asking.call,
                 RowEffect(asking.tool.effect),
                 retry=retry,
@@ -261,14 +260,16 @@ class Actions:
                 return Called(told, passage)
             passage.lost()
 
-    async def _reviewed(self, asking: _Asking) -> Told | None:
+    async def _reviewed(self, errand: Errand, asking: _Asking) -> Told | None:
         """Ask a person, for whose answer the run waits without its process; None for yes."""
         name = asking.call.name
         if asking.caller.slot == LOCAL:
             raise WaitNeedsHost(what=f"the review of {name!r}")
         body = orjson.dumps({"action": name, "arguments": asking.arguments}, option=_SORTED)
         call = _call(Kind.WAIT, "review", f"{REVIEW}{name}", body)
-        answer = orjson.loads((await waited(asking.attempt, call, _UNREVIEWED)).content)
+        passage, said = await waited(errand, asking.attempt, call, _UNREVIEWED)
+        passage.delivered()  # whether the caller has the rest is told by the action's own passage
+        answer = orjson.loads(said.content)
         if answer.get("approved") is True:
             return None
         reason = answer.get("reason") or "no reason given"
@@ -301,7 +302,7 @@ class Actions:
         self, asking: _Asking, passage: Passage, row: Row, *, asks: bool = False
     ) -> Told:
         try:
-            connector = await self._around.connectors.of(asking.tool)
+            connector = await self._connector(asking, row)
         except SeatrialError as error:
             unsure = asks or is_repeated(passage.decision)
             return await self._refused(asking, passage, row, error, unsure=unsure)
@@ -334,6 +335,11 @@ class Actions:
         asking.ledger.book(result)
         await passage.settle(state, body, (key, result))
         return told
+
+    async def _connector(self, asking: _Asking, row: Row) -> Connector:
+        if asking.attempt.mode is Mode.FIXTURE:
+            return FixtureConnector(self._around.recording, row)
+        return await self._around.connectors.of(asking.tool)
 
     async def _refused(
         self, asking: _Asking, passage: Passage, row: Row, error: SeatrialError, *, unsure: bool
@@ -476,8 +482,3 @@ _SORTED: Final = orjson.OPT_SORT_KEYS
 
 def _call(kind: Kind, route: str, name: str, body: bytes) -> Call:
     return Call(kind=kind, dialect=Dialect.ACTION, route=route, name=name, body=body)
-
-
-def _lose(work: "asyncio.Future[Called]") -> None:
-    if not work.cancelled() and work.exception() is None:
-        work.result().lost()

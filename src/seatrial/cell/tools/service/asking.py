@@ -1,6 +1,8 @@
 """Questions whose answers a run waits for without its process."""
 
-from typing import Any, Final
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -17,12 +19,16 @@ from seatrial.cell.journal.domain.matching import (
     Sink,
 )
 from seatrial.cell.journal.domain.records import Body, CallGivenUp
-from seatrial.cell.journal.domain.rows import Effect, RowState
+from seatrial.cell.journal.domain.rows import Effect, Mode, RowState
+from seatrial.cell.journal.service.passages import Passage
 from seatrial.cell.journal.service.recall import Attempt
 from seatrial.cell.tools.domain.refusals import ActionUnrecorded
 
+_T = TypeVar("_T")
 STAND_IN: Final = {"stand_in": "a shadow run writes nowhere, and asks nobody"}
 """What a shadow run is told where the run that it follows has no answer."""
+
+_REHEARSED: Final = {"stand_in": "a run on a fixture asks nobody, and waits for nothing"}
 
 _WHY: Final = {
     Refusal.UNRECORDED: "is not recorded",
@@ -31,42 +37,108 @@ _WHY: Final = {
 }
 
 
-async def waited(attempt: Attempt, call: Call, stand_in: dict[str, Any]) -> Body:
+class Errand:
+    """A call that nobody cuts off once it has claimed a row, though its caller may go.
+
+    What has begun is performed and recorded, a question that was put ends the segment, and the same
+    call again is taken for the repetition: from the moment at which the caller goes, not from the
+    one at which there is an answer, which a later call of the same kind must not be given.
+    """
+
+    def __init__(self) -> None:
+        self._passage: Passage | None = None
+        self._gone = False
+
+    async def arrive(
+        self,
+        attempt: Attempt,
+        call: Call,
+        effect: Effect,
+        *,
+        retry: bool = False,
+        shadowed: bool = False,
+    ) -> Passage:
+        """See `Attempt.arrive`. Whoever is gone makes no further call."""
+        self._passage = None
+        if self._gone:
+            raise asyncio.CancelledError
+        self._passage = await attempt.arrive(call, effect, retry=retry, shadowed=shadowed)
+        return self._passage
+
+    async def run(self, doing: Coroutine[Any, Any, _T], kept: set["asyncio.Task[Any]"]) -> _T:
+        """Do all of it, and wait for it as long as the caller does.
+
+        Args:
+            doing: the work.
+            kept: where the task is held until it is over.
+        """
+        work = asyncio.ensure_future(doing)
+        kept.add(work)
+        work.add_done_callback(kept.discard)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._gone = True
+            work.add_done_callback(_retrieved)
+            if self._passage is None:
+                work.cancel()  # it has made no call
+            else:
+                self._passage.lost()
+            raise
+
+
+def _retrieved(work: "asyncio.Task[Any]") -> None:
+    if not work.cancelled():
+        work.exception()  # there is nobody to be told
+
+
+async def waited(
+    errand: Errand, attempt: Attempt, call: Call, stand_in: dict[str, Any]
+) -> tuple[Passage, Body]:
     """Put a question and return its answer; the segment ends where that is not there yet.
 
     Args:
+        errand: that it is a part of.
         attempt: in hand.
         call: the question.
         stand_in: the answer for a shadow run, which asks nobody.
+
+    Returns:
+        The passage, which is the caller's to leave, and the answer.
 
     Raises:
         AttemptStale: the segment has ended.
         ActionUnrecorded: in a mode in which nothing goes out, and the question is not recorded.
     """
     while True:
-        with await attempt.arrive(call, Effect.READ) as passage:
-            match passage.decision:
-                case Answer() | Attach():
-                    try:
-                        body = await passage.answer()
-                    except CallGivenUp:
-                        continue
-                    passage.delivered()
-                    return body
-                case Refuse(reason=reason):
-                    raise unrecorded(call.name, reason)
-                case Sink():
-                    body = Body(content=orjson.dumps(stand_in), status=200)
-                    await passage.begin(None)
-                    await passage.settle(RowState.DONE, body)
-                    passage.delivered()
-                    return body
-                case GoLive(row=row):
-                    await passage.begin(None)
-                    attempt.halt(Park(row=row))
-                case NeedsPerson() | Park() | Diverged() as halting:
-                    attempt.halt(halting)
-            await attempt.hold()
+        passage = await errand.arrive(attempt, call, Effect.READ)
+        try:
+            return passage, await _answer(attempt, passage, call, stand_in)
+        except CallGivenUp:
+            passage.lost()
+        except BaseException:
+            passage.lost()
+            raise
+
+
+async def _answer(attempt: Attempt, passage: Passage, call: Call, stand_in: dict[str, Any]) -> Body:
+    match passage.decision:
+        case Answer() | Attach():
+            return await passage.answer()
+        case Refuse(reason=reason):
+            raise unrecorded(call.name, reason)
+        case Sink():
+            instead = _REHEARSED if attempt.mode is Mode.FIXTURE else stand_in
+            body = Body(content=orjson.dumps(instead), status=200)
+            await passage.begin(None)
+            await passage.settle(RowState.DONE, body)
+            return body
+        case GoLive(row=row):
+            await passage.begin(None)
+            attempt.halt(Park(row=row))
+        case NeedsPerson() | Park() | Diverged() as halting:
+            attempt.halt(halting)
+    return await attempt.hold()
 
 
 def unrecorded(name: str, reason: Refusal) -> ActionUnrecorded:

@@ -46,8 +46,13 @@ class Connectors:
         self._open: dict[str, Connector] = {}
         self._opening = asyncio.Lock()
 
-    def refuse_unfit(self, action: str, tool: Tool) -> None:
+    def refuse_unfit(self, action: str, tool: Tool, *, recorded: bool = False) -> None:
         """Refuse an action that nothing performs here, before anything is done for it.
+
+        Args:
+            action: its name.
+            tool: its declaration.
+            recorded: a recording answers it, so that nothing need be bound.
 
         Raises:
             ActionUnperformed, ConnectorUnbound, ConnectorUnfit: it is not performed here.
@@ -55,7 +60,7 @@ class Connectors:
         how = tool.perform
         if how is None or isinstance(how, InProcess):
             raise ActionUnperformed(action=action)
-        if tool.connector is None:
+        if tool.connector is None or recorded:
             return
         bound = self._bound.get(tool.connector)
         if bound is None:

@@ -52,6 +52,11 @@ class Connector(Protocol):
         ...
 
 
+Recording = Callable[[Performing, str, int], Awaitable[Told]]
+"""What a run's fixture answers a call with, by the key of its row and how often the run has made
+it, from 1. An answer that it has not is an error for the agent."""
+
+
 class Rows(Protocol):
     """What a statement gave.
 

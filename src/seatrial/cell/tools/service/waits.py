@@ -1,6 +1,6 @@
 """A run that waits for a time or for something outside."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -13,8 +13,11 @@ from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import WaitMalformed
 from seatrial.cell.tools.domain.refusals import WaitNeedsHost
 from seatrial.cell.tools.service.actions import LOCAL
-from seatrial.cell.tools.service.asking import STAND_IN, waited
+from seatrial.cell.tools.service.asking import STAND_IN, Errand, waited
 from seatrial.kit.clock import Clock
+
+if TYPE_CHECKING:
+    import asyncio
 
 _TIMER: Final = "timer"
 _EVENT: Final = "event"
@@ -26,9 +29,12 @@ class Waits:
     def __init__(self, books: Books, clock: Clock) -> None:
         self._books = books
         self._clock = clock
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def wait(self, caller: SlotIdentity, asked: dict[str, Any]) -> Any:  # noqa: ANN401
         """Wait, without a process where that takes longer than a moment.
+
+        A caller who is cancelled cuts nothing off: a question that was put ends the segment.
 
         Args:
             caller: who waits.
@@ -55,7 +61,11 @@ class Waits:
             name=name,
             body=orjson.dumps(asked, option=orjson.OPT_SORT_KEYS),
         )
-        return orjson.loads((await waited(attempt, call, STAND_IN)).content)
+        errand = Errand()
+        doing = waited(errand, attempt, call, STAND_IN)
+        passage, said = await errand.run(doing, self._under_way)
+        passage.delivered()
+        return orjson.loads(said.content)
 
     def _named(self, asked: dict[str, Any]) -> str:
         if len(asked) != 1:

@@ -1,0 +1,1 @@
+"""What may be done with payloads in a cell."""

@@ -1,0 +1,257 @@
+"""Fixtures in a cell: what they are made of, which are proposed, and runs that rehearse one."""
+
+import json
+from typing import Any
+
+import pytest
+
+from seatrial.cell.assess.domain.fixtures import FixtureKeyMissing, FixtureMisplaced
+from seatrial.cell.journal.domain.rows import Mode
+from seatrial.cell.runs.domain.refusals import RunStateConflict, RunUnknown
+from seatrial.cell.runs.domain.values import Choice, Run
+from seatrial.cell.runs.service.judging import Judge
+from seatrial.cell.tools.service.reviews import Word
+from seatrial.cell.vault.domain import SecretMissing
+from seatrial.contract.runs.access import Caller, CellPermission
+from seatrial.contract.runs.states import Outcome, RunState
+from seatrial.data.fixtures.domain import Fixture, FixtureExpectsNothing, FixtureRefused, ToolCall
+from seatrial.kit.crypto.digests import Digest
+from seatrial.kit.database.database import Database
+from seatrial.kit.transparency.service import entries
+from tests.cell.door.cells import in_a_loop
+from tests.cell.tools.stage import CLOCK, IDS, Calling, Cell, cell
+from tests.cell.tools.world import ledger
+
+SOMEBODY = Caller(id="tok_p", name="p", tenant="", permissions=frozenset(CellPermission))
+OF_ACME = Caller(id="tok_a", name="a", tenant="acme", permissions=frozenset(CellPermission))
+HOLDS = ("succeeds",)
+
+with_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+async def _each(calling: Calling) -> Any:
+    return [await calling.call(name, **arguments) for name, arguments in calling.input]
+
+
+async def _key(name: str) -> str:
+    return name
+
+
+async def rehearsed(here: Cell, fixture: Fixture, given: Any, **more: Any) -> Run:
+    follows = await here.fixtures.give(fixture.model_dump(mode="json"), "support", None)
+    started = await here.started(given, mode=Mode.FIXTURE, follows=follows, counted=False, **more)
+    return await here.ended(started)
+
+
+@in_a_loop
+async def test_a_fixture_holds_every_turn_with_its_calls_in_order(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _each, masking=_key) as here:
+        await here.ended(await here.started([("look", {"order": "W1"})], session="s"))
+        await here.ended(await here.started([("look", {"order": "W2"})], session="other"))
+        last = await here.ended(await here.started([("pay", {"what": "a"})], session="s"))
+        made = (await here.fixtures.make(last.id, HOLDS, SOMEBODY)).fixture
+    assert made.messages == ([["look", {"order": "W1"}]], [["pay", {"what": "a"}]])
+    assert [each.call for each in made.calls] == [
+        ToolCall(tool="look", arguments={"order": "W1"}),
+        ToolCall(tool="pay", arguments={"what": "a"}),
+    ]
+    assert made.release == str(last.release)
+    assert made.said[-1] == last.output
+    assert made.masking.key == "masking"
+
+
+@with_sqlite
+@in_a_loop
+async def test_that_a_fixture_was_made_is_on_the_log_by_digests_alone(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _each, masking=_key) as here:
+        run = await here.ended(await here.started([("pay", {"what": "a"})]))
+        made = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+        found = await database.read(lambda connection: list(entries(connection, 0, 100)))
+    [entry] = [each for each in found if each.kind == "fixture.made"]
+    assert (entry.subject, entry.actor) == (run.id, "tok_p")
+    body = json.loads(entry.body)
+    assert body.keys() == {"fixture", "rules", "key", "verdict"}
+    assert body["fixture"] == str(made.digest)
+
+
+@with_sqlite
+@in_a_loop
+async def test_a_run_on_a_fixture_is_answered_from_it_and_performs_nothing(
+    database: Database, shop: Database
+) -> None:
+    calls = [("look", {"order": "W1"}), ("pay", {"what": "a"}), ("mail", {"what": "b"})]
+    async with cell(database, shop, _each, masking=_key) as here:
+        run = await here.ended(await here.started(calls))
+        made = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+        sent = len(here.desk.seen)
+        again = await rehearsed(here, made, calls)
+        assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+        assert again.mode is Mode.FIXTURE
+        assert len(here.desk.seen) == sent
+        other = await rehearsed(here, made, [("pay", {"what": "z"}), ("fetch", {"what": "x"})])
+        assert other.output == ["call_not_recorded", "call_not_recorded"]
+        twice = await rehearsed(here, made, [("pay", {"what": "a"})] * 2)
+        assert twice.output[1] == "call_not_recorded"
+    assert ledger(shop) == ["a"]
+
+
+@with_sqlite
+@in_a_loop
+async def test_one_call_in_two_turns_has_the_result_of_its_turn(
+    database: Database, shop: Database
+) -> None:
+    pay, look = ("pay", {"what": "a"}), ("look", {"order": "W1"})
+    async with cell(database, shop, _each, masking=_key) as here:
+        await here.ended(await here.started([look, pay], session="s"))
+        last = await here.ended(await here.started([look], session="s"))
+        fixture = (await here.fixtures.make(last.id, HOLDS, SOMEBODY)).fixture
+        told = fixture.model_dump(mode="json")
+        told["calls"][0]["result"], told["calls"][2]["result"] = "before", "after"
+        fixture = Fixture.model_validate(told)
+        first = await rehearsed(here, fixture, [look, pay], session="r")
+        second = await rehearsed(here, fixture, [look], session="r")
+        third = await rehearsed(here, fixture, [look], session="r")
+        apart = await rehearsed(here, fixture, [look], session="r2")
+    assert (first.output[0], second.output[0]) == ("before", "after")
+    assert (third.output[0], apart.output[0]) == ("call_not_recorded", "before")
+
+
+@with_sqlite
+@in_a_loop
+async def test_what_a_person_said_of_an_action_is_part_of_the_recording(
+    database: Database, shop: Database
+) -> None:
+    adjust = [("adjust", {"what": "b"})]
+    async with cell(database, shop, _each, masking=_key) as here:
+        made = []
+        for approved in (True, False):
+            run = await here.parked(await here.started(adjust))
+            [asked] = await here.reviews.listed(tenant=None, limit=5)
+            word = Word(by="tok_a", reason="" if approved else "too much")
+            await here.reviews.decide(run.id, asked.question.seq, word, approved=approved)
+            run = await here.ended(run)
+            fixture = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+            again = await rehearsed(here, fixture, adjust)
+            assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+            made.append(again.output)
+        assert made[1] == ["action_rejected"]
+        assert await here.reviews.listed(tenant=None, limit=5) == []
+    assert ledger(shop) == ["b"]
+
+
+@with_sqlite
+@in_a_loop
+async def test_a_run_on_a_fixture_waits_for_nothing_and_needs_no_connector(
+    database: Database, shop: Database
+) -> None:
+    async def waits(calling: Calling) -> Any:
+        return [await calling.wait(seconds=3_600), await calling.call("lost", what="a")]
+
+    async with cell(database, shop, waits, masking=_key) as here:
+        fixture = Fixture.model_validate(
+            {
+                "run": "r", "release": "old", "messages": ["hello"], "expect": [
+                    {"check": "called", "result": 7,
+                     "call": {"tool": "lost", "arguments": {"what": "a"}}}],
+                "masking": {"rules": "r", "key": None, "verdict": "v"},
+            }
+        )  # fmt: skip
+        run = await rehearsed(here, fixture, "hello")
+        assert run.state is RunState.SUCCEEDED, run.failure
+        assert run.output[1] == 7
+        assert "stand_in" in run.output[0]
+    assert ledger(shop) == []
+
+
+@with_sqlite
+@in_a_loop
+async def test_what_cannot_become_a_fixture_is_refused(database: Database, shop: Database) -> None:
+    async def missing(name: str) -> str:
+        raise SecretMissing(environment="staging", name=name)
+
+    async with cell(database, shop, _each, masking=missing) as here:
+        make = here.fixtures.make
+        with pytest.raises(RunUnknown):
+            await make("run_" + "0" * 26, HOLDS, SOMEBODY)
+        waiting = await here.parked(await here.started([("adjust", {"what": "b"})]))
+        with pytest.raises(RunStateConflict):
+            await make(waiting.id, HOLDS, SOMEBODY)
+        run = await here.ended(await here.started([("pay", {"what": "a"})]))
+        with pytest.raises(RunUnknown):
+            await make(run.id, HOLDS, OF_ACME)
+        with pytest.raises(FixtureKeyMissing):
+            await make(run.id, HOLDS, SOMEBODY)
+        with pytest.raises(FixtureRefused):
+            await here.fixtures.give({"messages": []}, "support", None)
+        await here.runs.abandon(waiting.id, Choice(by="tok_a", why=""))
+
+
+@with_sqlite
+@in_a_loop
+async def test_a_fixture_is_tried_on_releases_of_its_agent_alone(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _each, masking=_key) as here:
+        run = await here.ended(await here.started([("pay", {"what": "a"})]))
+        made = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+        with pytest.raises(FixtureMisplaced):
+            await here.fixtures.give(made.model_dump(mode="json"), "sales", Digest.of(b""))
+
+
+@in_a_loop
+async def test_a_run_that_has_waited_becomes_a_fixture_too(
+    database: Database, shop: Database
+) -> None:
+    async def waits(calling: Calling) -> Any:
+        await calling.wait(seconds=0.05)
+        return await calling.call("look", order="W1")
+
+    async with cell(database, shop, waits, masking=_key) as here:
+        run = await here.ended(await here.started("hello"))
+        made = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+        assert [each.call.tool for each in made.calls] == ["look"]
+        again = await rehearsed(here, made, "hello")
+        assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+
+
+async def _fails(calling: Calling) -> Any:
+    if calling.input == "bad":
+        raise ValueError("no")
+    return "ok"
+
+
+@in_a_loop
+async def test_runs_that_went_wrong_are_proposed_until_they_have_a_fixture(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _fails, masking=_key) as here:
+        judge = Judge(database=database, clock=CLOCK, ids=IDS, changed=lambda _release: None)
+
+        async def proposed(**more: Any) -> list[tuple[str, str]]:
+            asked: dict[str, Any] = {"agent": None, "after": None, "limit": 50} | more
+            found, _ = await here.fixtures.proposed(SOMEBODY, **asked)
+            return [(each.run.id, each.reason) for each in found]
+
+        failed, good, escalated, resolved = [
+            await here.ended(await here.started(given)) for given in ("bad", "a", "b", "c")
+        ]
+        await judge.outcome(escalated.id, Outcome.ESCALATED, note="", by="tok_a")
+        await judge.outcome(resolved.id, Outcome.RESOLVED, note="", by="tok_a")
+        wrong = [(escalated.id, "outcome: escalated"), (failed.id, "failed: agent_raised")]
+        assert await proposed() == wrong
+        assert await proposed(agent="sales") == []
+        assert await proposed(limit=1) == wrong[:1]
+        assert await proposed(after=escalated.id) == wrong[1:]
+        with pytest.raises(FixtureExpectsNothing):
+            await here.fixtures.make(escalated.id, (), SOMEBODY)
+        made = await here.fixtures.make(failed.id, (), SOMEBODY)
+        assert [each.check for each in made.fixture.expect] == ["succeeds"]
+        assert await proposed() == wrong[:1]
+        rehearsal = await rehearsed(here, made.fixture, "bad")
+        assert rehearsal.state is RunState.FAILED
+        assert await proposed() == wrong[:1]
+        assert good.state is RunState.SUCCEEDED
