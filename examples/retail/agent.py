@@ -1,4 +1,4 @@
-"""A customer-support agent of a shop: one model, its policy, and the actions of its release.
+"""A support agent: one model, its policy, and the actions of its release.
 
 It imports nothing of Seatrial. Model and actions come from the addresses in its environment.
 """

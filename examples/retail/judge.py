@@ -1,19 +1,25 @@
-"""Puts the shop back to how it was, and tells whether a conversation left it as its task wants.
+"""Puts the world back to how it was, and tells whether a conversation left it as its task wants.
 
-python judge.py --back shop.db before.db           writes what is in before.db over shop.db
-python judge.py shop.db before.db < recording      says {"succeeded": true} or {"succeeded": false}
+python judge.py --back world.db before.db           writes what is in before.db over world.db
+python judge.py world.db before.db < recording      says {"succeeded": true} or {"succeeded": false}
 
-The recording names the calls that lead to the right end. They are made on a copy of before.db; a
-conversation succeeded if the shop has come to the same customers and orders.
+The recording names the calls that lead to the right end. They are made on a copy of before.db, with
+the functions that `seatrial.toml` names; a conversation succeeded if every document in the database
+has come to be the same.
 """
 
 import importlib
 import json
 import sqlite3
 import sys
+import tomllib
+from pathlib import Path
 
-TABLES = ("customers", "orders")
-ROOMS = ("looking", "changing", "helping")
+MANIFEST = Path(__file__).parent / "seatrial.toml"
+TABLES = """
+    SELECT found.name FROM sqlite_master AS found, pragma_table_info(found.name) AS has
+    WHERE found.type = 'table' AND has.name = 'document' ORDER BY found.name
+"""
 
 
 class Rows(list):
@@ -23,14 +29,15 @@ class Rows(list):
 
 
 class Copy:
-    """A copy of a database in memory, spoken to as an action speaks to the shop's."""
+    """A copy of a database in memory, spoken to as an action speaks to the environment's."""
 
     def __init__(self, path):
         self.raw = sqlite3.connect(":memory:", isolation_level=None)
-        with sqlite3.connect(path) as source:
+        with opened(path) as source:
             source.backup(self.raw)
         source.close()
         self.raw.row_factory = sqlite3.Row
+        self.actions = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["actions"]
 
     def execute(self, statement, parameters=None, /, **more):
         """Carry out one statement."""
@@ -41,65 +48,73 @@ class Copy:
 
     def call(self, name, arguments):
         """Make one call in a transaction; a refusal leaves nothing behind."""
-        function = found(name)
-        given = {"db": self, **arguments} if "db" in function.__code__.co_varnames else arguments
+        if name not in self.actions:
+            raise SystemExit(f"{MANIFEST} has no action {name!r}")
+        action = self.actions[name]
+        path, _, function = action["function"].partition(":")
+        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        given = {"db": self, **arguments} if "connector" in action else arguments
         self.raw.execute("BEGIN")
         try:
-            function(**given)
+            getattr(module, function)(**given)
         except ValueError:
             self.raw.execute("ROLLBACK")
         else:
             self.raw.execute("COMMIT")
 
 
-def found(name):
-    """The function of an action."""
-    for room in ROOMS:
-        function = getattr(importlib.import_module(f"shop.{room}"), name, None)
-        if function is not None:
-            return function
-    raise SystemExit(f"the shop has no action {name!r}")
+def opened(path):
+    """A database that is there; of a wrong name SQLite would make an empty one."""
+    if not Path(path).is_file():
+        raise SystemExit(f"there is no {path}")
+    return sqlite3.connect(path)
+
+
+def tables(raw):
+    """The tables that hold documents; what Seatrial notes of its own beside them does not count."""
+    return [name for (name,) in raw.execute(TABLES).fetchall()]
 
 
 def stands(raw):
-    """Customers and orders, as they are."""
+    """Every document, as it is."""
     return {
         (table, id): json.loads(document)
-        for table in TABLES
+        for table in tables(raw)
         for id, document in raw.execute(f"SELECT id, document FROM {table}")
     }
 
 
 def judged(path, before, recording):
-    """Whether the shop has come to where the recording's task wants it."""
+    """Whether the world has come to where the recording's task wants it."""
     if recording.get("wants") is None:
         raise SystemExit("the recording does not say what its task wants")
     right = Copy(before)
     for each in recording["wants"]:
         right.call(each["name"], each["arguments"])
-    with sqlite3.connect(path) as shop:
-        there = stands(shop)
-    shop.close()
+    with opened(path) as world:
+        there = stands(world)
+    world.close()
     return there == stands(right.raw)
 
 
 def back(path, before):
-    """Write the shop anew, in one transaction."""
-    with sqlite3.connect(path) as shop:
-        shop.execute("ATTACH ? AS past", (str(before),))
-        with shop:
-            shop.execute("BEGIN IMMEDIATE")
-            for table in TABLES:
-                shop.execute(f"DELETE FROM main.{table}")
-                shop.execute(f"INSERT INTO main.{table} SELECT * FROM past.{table}")
-    shop.close()
+    """Write the world anew, in one transaction."""
+    opened(before).close()
+    with opened(path) as world:
+        world.execute("ATTACH ? AS past", (str(before),))
+        with world:
+            world.execute("BEGIN IMMEDIATE")
+            for table in tables(world):
+                world.execute(f"DELETE FROM main.{table}")
+                world.execute(f"INSERT INTO main.{table} SELECT * FROM past.{table}")
+    world.close()
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["--back", shop, before]:
-            back(shop, before)
-        case [shop, before]:
-            sys.stdout.write(json.dumps({"succeeded": judged(shop, before, json.load(sys.stdin))}))
+        case ["--back", world, before]:
+            back(world, before)
+        case [world, before]:
+            sys.stdout.write(json.dumps({"succeeded": judged(world, before, json.load(sys.stdin))}))
         case _:
             raise SystemExit(__doc__)

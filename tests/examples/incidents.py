@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from seatrial.data.masking.service.keys import MaskingKey
-from tests.examples.recorded import database
+from tests.examples.recorded import RETAIL, database
 from tests.line.command import Place
 
 KEY: Final = MaskingKey(b"k" * 32)
@@ -79,7 +79,7 @@ def up(here: Place, url: str, shop: dict[str, Any]) -> None:
     here.done("up", "--detach", "--port", "0")
     here.done("down")
     for name in ("staging", "production"):
-        database(here.state / name / "shop.db", shop)
+        database(RETAIL, here.state / name / "shop.db", shop)
         settings = here.state / name / "settings.toml"
         bound = '[connectors.shop]\nkind = "sql"\nurl = "sqlite:///shop.db"\n'
         settings.write_text(f'{settings.read_text()}\n[models]\nopenai = "{url}"\n\n{bound}')

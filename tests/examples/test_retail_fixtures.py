@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from tests.examples.incidents import RULES, keyed, model, pinned, promoted, told, up
-from tests.examples.recorded import EXAMPLE
+from tests.examples.recorded import RETAIL
 from tests.line.command import Place, Said, place
 
 FRIEND: Final = "I am finn.hale@shop.example. Please cancel #C3001, a friend's order: no need now."
@@ -51,9 +51,9 @@ def nobody_in(path: Path, shop: dict[str, Any]) -> None:
 
 
 def test_an_incident_in_production_becomes_a_test_that_is_red_then_green() -> None:
-    shop = json.loads((EXAMPLE / "shop.json").read_text())
+    shop = json.loads((RETAIL.folder / "shop.json").read_text())
     with place("retail") as here:
-        shutil.copytree(EXAMPLE, here.folder, dirs_exist_ok=True)
+        shutil.copytree(RETAIL.folder, here.folder, dirs_exist_ok=True)
         pinned(here, "gpt-4.1", "gpt-4.1-mini")
         with model(here) as url:
             up(here, url, shop)

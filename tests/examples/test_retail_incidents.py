@@ -21,7 +21,7 @@ from seatrial.data.recordings.domain import RecordedCall, Recording, Step, Turn
 from seatrial.data.recordings.readers import Form
 from seatrial.data.recordings.service import imported, save
 from tests.examples.incidents import RULES, keyed, model, pinned, promoted, told, up
-from tests.examples.recorded import EXAMPLE, database
+from tests.examples.recorded import RETAIL, database
 from tests.line.command import Place, place
 
 _FOLDER: Final = os.environ.get("SEATRIAL_TAU2")
@@ -38,10 +38,10 @@ pytestmark = [
 def test_ten_failed_recorded_runs_are_red_and_green_and_name_nobody() -> None:
     shop = json.loads(gzip.decompress((Path(str(_FOLDER)) / "tau2_retail_db.json.gz").read_bytes()))
     with place("retail") as here:
-        shutil.copytree(EXAMPLE, here.folder, dirs_exist_ok=True)
+        shutil.copytree(RETAIL.folder, here.folder, dirs_exist_ok=True)
         failed = dict(_failed())
         save(failed.values(), here.folder / "failed.jsonl")
-        database(here.folder / "before.db", shop)
+        database(RETAIL, here.folder / "before.db", shop)
         with model(here, "--recordings", "failed.jsonl") as url:
             up(here, url, shop)
             (here.state / "production" / "rules.toml").write_text(RULES)

@@ -12,13 +12,19 @@ from typing import Any
 
 import pytest
 
-from tests.examples.recorded import Conversation, Played, conversations, text_of
+from tests.examples.recorded import (
+    RESTORE,
+    RETAIL,
+    STANDS,
+    Conversation,
+    Played,
+    conversations,
+    text_of,
+)
 from tests.line.command import place
 
 _FOLDER = os.environ.get("SEATRIAL_TAU2")
 _FILES = ("sierra_gpt41-base_retail_40x1.json.gz", "sierra_gpt41-sft_retail_40x1.json.gz")
-_RESTORE = {"name": "restore", "arguments": {}}
-_STANDS = {"name": "stands", "arguments": {}}
 
 pytestmark = [
     pytest.mark.skipif(_FOLDER is None, reason="SEATRIAL_TAU2 names no folder of recordings"),
@@ -27,7 +33,7 @@ pytestmark = [
 
 
 def _known(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [_RESTORE, *calls, _STANDS]
+    return [RESTORE, *calls, STANDS]
 
 
 def test_every_recorded_call_and_end_state_comes_out_as_it_was_whatever_dies() -> None:
@@ -37,7 +43,7 @@ def test_every_recorded_call_and_end_state_comes_out_as_it_was_whatever_dies() -
     told: dict[str, int] = {"calls": 0, "states": 0, "kills": 0, "attempts": 0}
     found: list[Conversation] = [each for name in _FILES for each in conversations(folder / name)]
     with place("retail") as here:
-        played = Played(here)
+        played = Played(RETAIL, here)
         played.up(data)
         for each in found:
             if chance.random() < 0.2:

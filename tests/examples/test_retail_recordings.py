@@ -5,18 +5,14 @@ it says is from the record. Here is one conversation of our own; those of tau2-b
 the demo's test.
 """
 
-import contextlib
 import json
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.examples.recorded import EXAMPLE, database
+from tests.examples.recorded import RETAIL, answering, around, database, up
 from tests.line.command import Place, Said, place
 
 MODEL: Final = "gpt-4.1"
@@ -77,44 +73,8 @@ def imported(here: Place, data: dict[str, Any], name: str) -> Path:
     return out
 
 
-@contextlib.contextmanager
-def answering(here: Place, file: Path) -> Iterator[str]:
-    """The address of a model that answers as in `file`."""
-    command = [
-        sys.executable,
-        "-m",
-        "seatrial.main",
-        "provider",
-        "--recordings",
-        str(file),
-        "--port",
-        "0",
-        "--json",
-    ]
-    with subprocess.Popen(command, cwd=here.folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.terminate()
-
-
-def up(here: Place, url: str, shop: dict[str, Any]) -> None:
-    """The example in staging, with its shop and that model."""
-    shutil.copytree(EXAMPLE, here.folder, dirs_exist_ok=True)
-    here.done("up", "--detach", "--port", "0")
-    here.done("down")
-    database(here.state / "staging" / "shop.db", shop)
-    settings = here.state / "staging" / "settings.toml"
-    bound = '[connectors.shop]\nkind = "sql"\nurl = "sqlite:///shop.db"\n'
-    settings.write_text(f'{settings.read_text()}\n[models]\nopenai = "{url}"\n\n{bound}')
-    here.done("up", "--detach")
-    here.call("secrets", "set", "openai", "--env", "staging", data="sk-of-nobody")
-    here.done("deploy")
-
-
 def test_a_recording_is_played_and_one_that_was_changed_by_hand_is_noticed() -> None:
-    shop = json.loads((EXAMPLE / "shop.json").read_text())
+    shop = json.loads((RETAIL.folder / "shop.json").read_text())
     with place("retail") as here:
         right, wrong = imported(here, own(), "right"), imported(here, own("someone_else"), "wrong")
         flipped = imported(here, own(verdict=True), "flipped")
@@ -122,13 +82,10 @@ def test_a_recording_is_played_and_one_that_was_changed_by_hand_is_noticed() -> 
         assert [(each["name"], each["turns"], each["calls"]) for each in listed] == [("1/0", 3, 2)]
         assert "ada_quill_0001" in here.done("recordings", "show", str(right), "1/0").out
         assert here.call("recordings", "show", str(right), "2/0").code == 3
-        with answering(here, right) as url:
-            up(here, url, shop)
-            database(here.folder / "before.db", shop)
-            judged = (
-                "--judge", f"{sys.executable} judge.py .seatrial/staging/shop.db before.db",
-                "--before", f"{sys.executable} judge.py --back .seatrial/staging/shop.db before.db",
-            )  # fmt: skip
+        with answering(here, "--recordings", str(right)) as url:
+            up(RETAIL, here, url, shop)
+            database(RETAIL, here.folder / "before.db", shop)
+            judged = around(RETAIL)
             [told] = played(here, right, *judged, "--out", "out.jsonl").json
             assert (told["same"], told["succeeded"], told["why"]) == (True, False, "")
             assert told["runs"] == 3
@@ -140,7 +97,7 @@ def test_a_recording_is_played_and_one_that_was_changed_by_hand_is_noticed() -> 
             assert compared["lost"] == ["1/0"]
             assert compared["same_path"] == 1
         settings = here.state / "staging" / "settings.toml"
-        with answering(here, wrong) as other:
+        with answering(here, "--recordings", str(wrong)) as other:
             settings.write_text(settings.read_text().replace(url, other))
             here.done("down")
             here.done("up", "--detach")
@@ -152,9 +109,12 @@ def test_a_recording_is_played_and_one_that_was_changed_by_hand_is_noticed() -> 
 
 
 def test_a_deploy_is_checked_by_a_run_and_one_that_never_comes_to_the_door_fails_it() -> None:
-    shop = json.loads((EXAMPLE / "shop.json").read_text())
-    with place("retail") as here, answering(here, imported(here, own(), "talk")) as url:
-        up(here, url, shop)
+    shop = json.loads((RETAIL.folder / "shop.json").read_text())
+    with (
+        place("retail") as here,
+        answering(here, "--recordings", str(imported(here, own(), "talk"))) as url,
+    ):
+        up(RETAIL, here, url, shop)
         said = here.done("deploy", "--check", "Hello, I want to cancel an order.")
         assert "it succeeded, with 1 calls" in said.err
         assert here.call("deploy", "--check", "x", "--no-wait").code == 2
