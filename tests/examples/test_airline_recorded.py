@@ -34,7 +34,6 @@ from tests.line.command import place
 
 _FOLDER = os.environ.get("SEATRIAL_TAU2")
 _FILE: Final = "tau1_airline_gpt-4o_50x4.json.gz"
-_TOLD: Final = 20  # turns of a session
 _KEPT: Final = {"flights": "flights", "reservations": "reservations", "users": "customers"}
 
 pytestmark = [
@@ -144,7 +143,6 @@ def test_every_conversation_goes_as_recorded_and_its_end_is_judged_as_it_was() -
         source, out = Path(str(_FOLDER)) / _FILE, here.folder / "talks.jsonl"
         here.done("recordings", "import", "--format", "tau1", str(source), "--model", "gpt-4o",
                   "--out", str(out))  # fmt: skip
-        listed = here.done("recordings", "list", str(out), "--json").json
         with answering(here, "--recordings", str(out)) as url:
             up(AIRLINE, here, url, data)
             database(AIRLINE, here.folder / "before.db", data)
@@ -155,13 +153,4 @@ def test_every_conversation_goes_as_recorded_and_its_end_is_judged_as_it_was() -
                                       "--json", *around(AIRLINE), *some).json
             ]  # fmt: skip
     assert len(told) == 200
-    other = {each["recording"]: each["why"] for each in told if not each["same"]}
-    strayed = {name for name, why in other.items() if why != "it is solved where it was not solved"}
-    # An agent is told of the last 20 turns of its session: in two conversations that went on for
-    # more, it asks the model something else than was asked then.
-    assert strayed == {each["name"] for each in listed if each["turns"] > _TOLD + 1}
-    assert all(other[name].startswith(f"turn {_TOLD + 2}: the run failed") for name in strayed)
-    # Otherwise nothing but what the record leaves open: a reward of 0 for words that were not said,
-    # or for a conversation that was cut, though the airline stands as the task wants it.
-    assert other.keys() - strayed <= {each.name for each in recorded if each.verdict is None}
-    assert (len(strayed), len(other)) == (2, 6)
+    assert [(each["recording"], each["why"]) for each in told if not each["same"]] == []

@@ -543,6 +543,7 @@ def _bounds(settings: CellSettings) -> Bounds:
         lease=runs.lease_seconds,
         timeout=runs.timeout_seconds,
         attempts=runs.attempts,
+        turns=runs.session_turns,
         input=runs.input_limit,
         output=runs.output_limit,
         grace=settings.http.shutdown_seconds,

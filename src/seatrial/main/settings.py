@@ -158,6 +158,9 @@ class RunsSection(Section):
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(
         100, description="Model and tool calls of one run, where its release sets no limit."
     )
+    session_turns: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        50, description="Earlier turns of its session that an agent is told of; 1 MiB in all."
+    )
     lease_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
         6.0, description="Another process takes a run over when its worker is silent so long."
     )

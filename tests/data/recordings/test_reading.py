@@ -67,11 +67,15 @@ def test_a_trajectory_of_tau1_needs_the_name_of_its_model(tmp_path: Path) -> Non
     messages = [{"role": "system", "content": "…"}, *conversation(tool_calls=calls)[1:3], told]
     task = {"actions": [{"name": "find", "kwargs": {"order": "#A1"}}]}
     row = {"task_id": 3, "trial": 2, "reward": 0.0, "info": {"task": task}, "traj": messages}
-    file = written(tmp_path / "a.gz", [row])
+    # A reward of 0 is a verdict on the world only where the world is what was judged.
+    judged = {"task": task, "reward_info": {"info": {"r_actions": 0.0}}}
+    others = [row | {"trial": 3, "info": judged}, row | {"trial": 4, "reward": 1.0}]
+    file = written(tmp_path / "a.gz", [row, *others])
     with pytest.raises(RecordingRefused, match="--model"):
         imported(file, Form.TAU1)
-    [found], _ = imported(file, Form.TAU1, model="gpt-4o")
-    assert (found.name, found.succeeded, found.turns[0].cut) == ("3/2", False, True)
+    (found, *more), _ = imported(file, Form.TAU1, model="gpt-4o")
+    assert (found.name, found.turns[0].cut) == ("3/2", True)
+    assert [each.succeeded for each in (found, *more)] == [None, False, True]
 
 
 def test_what_is_kept_is_read_again_as_it_was(tmp_path: Path) -> None:

@@ -76,9 +76,20 @@ def _trajectory(each: Message, model: str) -> Recording:
         model=model,
         task=str(each["task_id"]),
         turns=tuple(turns_of(each["traj"])),
-        succeeded=each["reward"] == 1,
+        succeeded=_rewarded(each),
         wants=tuple(_wanted(call, "kwargs") for call in wanted),
     )
+
+
+def _rewarded(each: Message) -> bool | None:
+    """Whether the world stands as wanted; None where a reward of 0 is for something else.
+
+    A task may also want words to be said, and a conversation that was cut was judged by nothing.
+    """
+    if each["reward"] == 1:
+        return True
+    judged = ((each["info"].get("reward_info") or {}).get("info") or {}).get("r_actions")
+    return None if judged is None else judged == 1
 
 
 def _name(each: Message) -> str:

@@ -427,7 +427,7 @@ class Bounds:
     slot: float = 120.0
     input: int = 1 << 20
     output: int = 4 << 20
-    turns: int = 20
+    turns: int = 50
     history: int = 1 << 20
     grace: float = 20.0
     local_lease: float = 60.0
