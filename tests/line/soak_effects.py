@@ -164,7 +164,7 @@ class Effects:
             if found["state"] == "waiting":
                 await self._insist(partial(self._answer, run))
             await asyncio.sleep(0.05)
-        assert found["state"] == "succeeded", (name, found)
+        assert found["state"] == "succeeded", (name, found, self._faults())
         made = [len(step) for step in found["output"]]
         assert made == [len(step) for step in steps], (name, found["output"])
 
@@ -225,6 +225,11 @@ class Effects:
             if not process.alive:
                 point = self.rng.choice(("", "", *_POINTS)) if process.command == "cell" else ""
                 process.start(f"runs.{point}=kill" if point else "")
+
+    def _faults(self) -> str:
+        """What the cell itself calls a fault, for a failure."""
+        log = self.line.cells["staging"][0].log.read_text(errors="replace")
+        return "\n".join(line for line in log.splitlines() if '"level":"error"' in line)
 
     async def _paid(self) -> list[str]:
         return await asyncio.to_thread(_read, self.shop)
@@ -311,8 +316,8 @@ SOAKS: Final = tuple(
             "the outside ledger once, and a person is asked only what nobody else can tell"
         ),
         run=partial(killed, kind),
-        full=1_000,
+        full=full,
         short=8,
     )
-    for kind, title in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL"))
+    for kind, title, full in (("sqlite", "SQLite", 1_000), ("postgresql", "PostgreSQL", 300))
 )

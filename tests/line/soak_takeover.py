@@ -81,7 +81,7 @@ SOAKS: Final = (
             "hand: the other has ended them within 10 s, and no end is written twice."
         ),
         run=taken_over,
-        full=60,
+        full=20,
         short=2,
     ),
 )

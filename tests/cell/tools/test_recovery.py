@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from seatrial.cell.journal.service.writing import Pen
 from seatrial.cell.tools.domain.refusals import ActionUnreachable
 from seatrial.cell.tools.domain.values import Performing, Told
 from seatrial.cell.tools.service.ports import Connector
 from seatrial.cell.tools.service.reviews import Word
-from seatrial.contract.runs.states import WaitReason
+from seatrial.contract.runs.states import RunState, WaitReason
 from seatrial.kit.database.database import Database
+from seatrial.kit.database.errors import CommitUnknown
 from tests.cell.door.cells import in_a_loop
 from tests.cell.tools.stage import Calling, Cell, cell
 from tests.cell.tools.world import Desk, ledger
@@ -181,4 +183,27 @@ async def test_a_connector_that_cannot_be_opened_is_opened_by_the_next_call(
 
     async with cell(database, shop, insisting, wrap=wrap) as here:
         assert await here.output() == ["action_unreachable", {"changed": 1}]
+        assert ledger(shop) == ["x"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@in_a_loop
+async def test_a_call_that_could_not_be_recorded_is_no_failure_of_its_agent(
+    database: Database, shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, struck = Pen._written, list[str]()
+
+    async def failing(pen: Pen, use_case: Any, *, durable: bool, everything: bool = False) -> None:
+        await kept(pen, use_case, durable=durable, everything=everything)
+        if durable and not struck:
+            error = CommitUnknown(database="the cell's")
+            struck.append(error.code)
+            pen._failed(error)
+            raise error
+
+    monkeypatch.setattr(Pen, "_written", failing)
+    async with cell(database, shop, _calling("pay")) as here:
+        run = await here.ended(await here.started())
+        assert (run.state, run.attempt) == (RunState.SUCCEEDED, 2), run.failure
+        assert struck
         assert ledger(shop) == ["x"]

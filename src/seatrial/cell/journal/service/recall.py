@@ -209,6 +209,11 @@ class Attempt:
         return await self._claimed(decision, arrival, call)
 
     @property
+    def broken(self) -> Exception | None:
+        """What kept a record from being written, or who else has the run; None for nothing."""
+        return self._broken
+
+    @property
     def largest(self) -> int:
         """Bytes of a body that is kept."""
         return self._around.bounds.body

@@ -138,6 +138,14 @@ class OutputTooLarge(Failed):
     remedy = "Let the agent return a reference to what is large."
 
 
+class AttemptUnrecorded(Unavailable):
+    """The attempt was given up, for its calls could not be recorded: {reason}."""
+
+    code = "attempt_unrecorded"
+    cause = "The cell's database failed in the middle, so the agent was answered with an error."
+    remedy = "Look at the database if it happens often; the run itself is tried again."
+
+
 class LeaseExpired(Failed):
     """The process that held the run gave no sign of life."""
 

@@ -24,7 +24,12 @@ from seatrial.cell.journal.domain.decisions import told
 from seatrial.cell.journal.domain.matching import Diverged, NeedsPerson
 from seatrial.cell.journal.domain.records import Halt
 from seatrial.cell.runs.domain import rules
-from seatrial.cell.runs.domain.refusals import OutputTooLarge, SlotTimedOut, WorkerStopped
+from seatrial.cell.runs.domain.refusals import (
+    AttemptUnrecorded,
+    OutputTooLarge,
+    SlotTimedOut,
+    WorkerStopped,
+)
 from seatrial.cell.runs.domain.values import (
     Bounds,
     Ending,
@@ -201,6 +206,10 @@ class Attempt:
         came = await self._listen(events)
         if came is None:
             raise HostExited(reason="it ended without an answer")
+        if book.broken is not None:
+            # A call was answered with a fault of ours, and whatever the agent made of that is not
+            # its own doing: the next attempt learns from the record how far this one came.
+            raise AttemptUnrecorded(reason=str(book.broken).rstrip("."))
         if isinstance(came, _Failed):
             return came
         match await book.finish():

@@ -50,6 +50,11 @@ class Book(Protocol):
         """See above."""
         ...
 
+    @property
+    def broken(self) -> Exception | None:
+        """What has kept it from recording; None while nothing has."""
+        ...
+
     async def still(self) -> None:
         """Wait until no write is under way."""
         ...
@@ -78,6 +83,10 @@ class Unrecorded:
     def halted(self) -> "asyncio.Future[Halt]":
         """Never."""
         return asyncio.get_running_loop().create_future()
+
+    @property
+    def broken(self) -> None:
+        """Nothing: there is nothing to be kept."""
 
     async def still(self) -> None:
         """Nothing is under way."""
