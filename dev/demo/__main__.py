@@ -19,12 +19,14 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from dev.demo.material import Material, conversations, copied, own, pinned, tau2
+from dev.demo.material import Material, copied, own, pinned, tau2
 from dev.demo.system import DemoFailed, Front, System, wait
+from seatrial.data.recordings.domain import Recording
+from seatrial.data.recordings.service import figures, load
 
 _HERE: Final = Path(__file__).resolve().parents[2] / ".demo"
 _AT_ONCE: Final = 8  # conversations in production while its cell is killed
@@ -173,7 +175,7 @@ class Story:
             runs = [run for talk in talks for run in talk.result()]
         self._counted(front, runs, chosen)
 
-    def _counted(self, front: Front, runs: Sequence[str], chosen: Sequence[dict[str, Any]]) -> None:
+    def _counted(self, front: Front, runs: Sequence[str], chosen: Sequence[Recording]) -> None:
         receipts = [front.receipt(run) for run in runs]
         states = Counter(each["state"] for each in receipts)
         again = [each["run"] for each in receipts if len(each["attempts"]) > 1]
@@ -181,7 +183,7 @@ class Story:
             f"of {len(runs)} runs: {', '.join(f'{n} {state}' for state, n in states.items())}"
         )
         click.echo(f"{len(again)} were in the air and went on in a second attempt, by the journal")
-        union = {"wants": [call for each in chosen for call in each["wants"]]}
+        union = {"wants": [call.model_dump() for each in chosen for call in each.wants or ()]}
         judged = self._python("judge.py", ".seatrial/production/shop.db", "before.db",
                               told=json.dumps(union))  # fmt: skip
         if set(states) != {"succeeded"} or not again or not json.loads(judged)["succeeded"]:
@@ -189,14 +191,13 @@ class Story:
         click.echo("production's shop is as if nobody had died: each change once, none lost")
         self._system.say("runs", "explain", again[0], "--env", "production")
 
-    def _chosen(self) -> list[dict[str, Any]]:
+    def _chosen(self) -> list[Recording]:
         """Conversations that change something and come out right, each of another customer."""
-        played = conversations(self._project / "v2.jsonl")
-        right = {each["name"] for each in played if each["succeeded"]}
-        found: dict[str, dict[str, Any]] = {}
-        for each in conversations(self._project / self._material.talks[1]):
-            if each["name"] in right and each["wants"]:
-                found.setdefault(each["turns"][0]["said"][:24], each)
+        right = {each.name for each in figures(self._project / "v2.jsonl") if each.succeeded}
+        found: dict[str, Recording] = {}
+        for each in load(self._project / self._material.talks[1]):
+            if each.name in right and each.wants:
+                found.setdefault(each.turns[0].said[:24], each)
         return list(found.values())[:_AT_ONCE]
 
     def _written(self) -> int:
@@ -225,12 +226,12 @@ class Story:
         return done.stdout
 
 
-def _talk(front: Front, conversation: dict[str, Any]) -> list[str]:
+def _talk(front: Front, conversation: Recording) -> list[str]:
     """Say a person's part, each turn once the last is over; the runs."""
-    session = f"demo-{conversation['name'].replace('/', '-')}"
+    session = f"demo-{conversation.name.replace('/', '-')}"
     runs = []
-    for number, turn in enumerate(conversation["turns"]):
-        runs.append(front.start("retail", turn["said"], session, f"{session}-{number}"))
+    for number, turn in enumerate(conversation.turns):
+        runs.append(front.start("retail", turn.said, session, f"{session}-{number}"))
         front.ended(runs[-1])
     return runs
 

@@ -6,11 +6,10 @@ recorded ones it speaks as it did then, and figures are those of the record.
 """
 
 import gzip
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 _EXAMPLE: Final = Path(__file__).resolve().parents[2] / "examples" / "retail"
 _TAU2_SHOP: Final = "tau2_retail_db.json.gz"
@@ -86,8 +85,3 @@ def pinned(project: Path, before: str, after: str) -> None:
     for name in ("agent.py", "seatrial.toml"):
         path = project / name
         path.write_text(path.read_text().replace(f'"{before}"', f'"{after}"'))
-
-
-def conversations(path: Path) -> list[dict[str, Any]]:
-    """The recordings in a file of theirs."""
-    return [json.loads(line) for line in path.read_text().splitlines() if line]

@@ -5,7 +5,7 @@ from typing import Final
 
 from seatrial.cli.servers.cell import Cell
 from seatrial.cli.talk import say
-from seatrial.cli.waiting import WAIT, Row, ended, started
+from seatrial.cli.waiting import Row, had, how
 from seatrial.contract.releases.release import Release
 from seatrial.contract.runs.states import RunState
 from seatrial.kit.errors import GateFailed
@@ -35,9 +35,8 @@ async def check(cell: Cell, built: Release, name: str, given: object, environmen
     Raises:
         DeployCheckFailed: it did not succeed, or not without a warning.
     """
-    body = {"input": given, "mode": "wait", "wait_seconds": WAIT, "tags": _TAGS}
-    run = await started(cell, built.manifest.agent, body, (("idempotency-key", _key()),))
-    run = await ended(cell, run)
+    key = f"deploy-check-{uuid.uuid4()}"
+    run = await had(cell, built.manifest.agent, given, key, tags=_TAGS)
     receipt = await cell.receipt(str(run["id"]))
     if reason := _amiss(receipt, built):
         raise DeployCheckFailed(
@@ -49,9 +48,7 @@ async def check(cell: Cell, built: Release, name: str, given: object, environmen
 def _amiss(receipt: Row, built: Release) -> str:
     """What is wrong with a run; empty where nothing is."""
     if receipt["state"] != RunState.SUCCEEDED:
-        error = receipt["error"] or {}
-        said = f"{error.get('code')}: {error.get('message', '')}"
-        return f"it {receipt['state']}" + (f": {said}" if error else "")
+        return f"it {how(receipt)}"
     if receipt["release"]["digest"] != str(built.name):
         return f"it ran on {receipt['release']['name']}"
     # A release without models and actions has nothing to ask its cell for.
@@ -61,7 +58,3 @@ def _amiss(receipt: Row, built: Release) -> str:
         for each in receipt["warnings"]
         if asks or each["code"] != _NEVER_THERE
     )
-
-
-def _key() -> str:
-    return f"deploy-check-{uuid.uuid4()}"

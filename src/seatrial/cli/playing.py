@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seatrial.cli.servers.cell import Cell
-from seatrial.cli.waiting import WAIT, Row, ended, started
+from seatrial.cli.waiting import Row, had, how
 from seatrial.contract.runs.states import RunState
 from seatrial.data.recordings.domain import Recording, Turn
 from seatrial.data.recordings.figures import Figures
@@ -112,9 +112,7 @@ async def play(cell: Cell, agent: str, recording: Recording, around: Around) -> 
     session, why = f"rec-{uuid.uuid4().hex[:20]}", ""
     receipts: list[Row] = []
     for number, turn in enumerate(recording.turns, 1):
-        body = {"input": turn.said, "mode": "wait", "wait_seconds": WAIT, "session": session}
-        key = (("idempotency-key", f"{session}-{number}"),)
-        run = await ended(cell, await started(cell, agent, body, key))
+        run = await had(cell, agent, turn.said, f"{session}-{number}", session=session)
         receipts.append(await cell.receipt(str(run["id"])))
         why = difference(turn, run, _called(receipts[-1]))
         if why:
@@ -142,8 +140,7 @@ def difference(turn: Turn, run: Row, made: Sequence[str]) -> str:
         made: names of the actions that it called, in order.
     """
     if run.get("state") != RunState.SUCCEEDED and not turn.cut:
-        error = run.get("error") or {}
-        return f"the run {run.get('state')}: {error.get('code')}: {error.get('message', '')}"
+        return f"the run {how(run)}"
     if not turn.steps:
         return ""
     recorded = [call.name for step in turn.steps for call in step.calls]

@@ -4,7 +4,7 @@ import uuid
 
 from seatrial.cli.reaching import Reached
 from seatrial.cli.servers.cell import Cell
-from seatrial.cli.waiting import WAIT, Row, ended, started
+from seatrial.cli.waiting import had, how
 from seatrial.contract.runs.states import RunState
 from seatrial.data.fixtures.domain import CallNotRecorded, Fixture, Outcome, ToolCall, texts
 
@@ -35,22 +35,15 @@ async def rehearse(cell: Cell, agent: str, fixture: Fixture, release: str | None
     said: list[str] = []
     failed: str | None = None
     for number, message in enumerate(fixture.messages, 1):
-        body: Row = {"input": message, "mode": "wait", "wait_seconds": WAIT, "session": session}
-        body |= {"fixture": document} | ({"release": release} if release else {})
-        key = (("idempotency-key", f"{session}-{number}"),)
-        run = await ended(cell, await started(cell, agent, body, key))
+        more = {"session": session, "fixture": document} | ({"release": release} if release else {})
+        run = await had(cell, agent, message, f"{session}-{number}", **more)
         release = str(run.get("release"))  # what comes into force meanwhile is not tried
         for each in await cell.actions(str(run["id"])):
             calls.append(ToolCall(tool=str(each["tool"]), arguments=each["arguments"]))
             if each.get("code") == CallNotRecorded.code:
                 failed = failed or str(each.get("error"))
         if run.get("state") != RunState.SUCCEEDED:
-            failed = failed or _why(number, run)
+            failed = failed or f"run {number} {how(run)}"
             break
         said += texts([run.get("output")])
     return Outcome(release=str(release), calls=tuple(calls), said=tuple(said), failed=failed)
-
-
-def _why(number: int, run: Row) -> str:
-    error = run.get("error") or {}
-    return f"run {number} {run.get('state')}: {error.get('code')}: {error.get('message', '')}"

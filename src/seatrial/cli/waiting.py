@@ -34,3 +34,24 @@ async def ended(cell: Cell, run: Row) -> Row:
         await clock.sleep(_GLANCE)
         run = await cell.run(str(run["id"]))
     return run
+
+
+async def had(cell: Cell, agent: str, given: object, key: str, **more: object) -> Row:
+    """A run of `agent` at its end.
+
+    Args:
+        cell: where.
+        agent: whose.
+        given: its input.
+        key: of idempotency.
+        more: further members of the request.
+    """
+    body: Row = {"input": given, "mode": "wait", "wait_seconds": WAIT} | more
+    return await ended(cell, await started(cell, agent, body, (("idempotency-key", key),)))
+
+
+def how(run: Row) -> str:
+    """How a run that did not succeed has ended: its state, and its error where it has one."""
+    error = run.get("error")
+    told = f": {error.get('code')}: {error.get('message', '')}" if error else ""
+    return f"{run.get('state')}{told}"

@@ -10,9 +10,9 @@ from seatrial.cell.journal.domain.records import Recorded
 from seatrial.cell.runs.domain.rules import attempt_of
 from seatrial.cell.runs.domain.values import Failure, Judgement, Run, Said, Stretch
 from seatrial.cell.tools.domain.refusals import ArgumentsRefused
+from seatrial.cell.tools.domain.values import REVIEW
 
 FORMAT: Final = 1
-_REVIEW: Final = "review:"
 _NEVER_AT_THE_DOOR: Final = {
     "code": "never_at_the_door",
     "message": "The agent asked its cell for no model and no action. If it does ask a model, it "
@@ -64,7 +64,7 @@ def receipt(  # noqa: PLR0913 - one for each part of it
         "validation_failures": [_call(call) for call in calls if _is_unfit(call)],
         "retries": retries,
         "waits": waits,
-        "reviews": [_review(each) for each in journal if each.name.startswith(_REVIEW)],
+        "reviews": [_review(each) for each in journal if each.name.startswith(REVIEW)],
         "effect": {"kind": "answer", "output": output} if run.over and not run.failure else None,
         "output": run.output,
         "error": _error(run.failure),
@@ -140,7 +140,7 @@ def _is_unfit(call: Call) -> bool:
 def _review(asked: Recorded) -> dict[str, Any]:
     return {
         "call": asked.row.seq,
-        "action": asked.name.removeprefix(_REVIEW),
+        "action": asked.name.removeprefix(REVIEW),
         "state": "answered" if asked.row.settled else "asked",
         "asked": asked.begun,
         "answered": asked.settled,

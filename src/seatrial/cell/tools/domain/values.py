@@ -7,10 +7,13 @@ from typing import Any, Final, Self
 import orjson
 
 from seatrial.cell.journal.domain.records import Body
-from seatrial.cell.tools.domain.refusals import ActionFailed
+from seatrial.cell.tools.domain.refusals import ActionFailed, ActionRejected
 from seatrial.contract.releases.actions import Effect, Tool
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.errors import SeatrialError
+
+REVIEW: Final = "review:"
+"""How the question begins by which a person is asked of an action."""
 
 LARGEST_ARGUMENTS: Final = 1 << 20  # bytes
 LARGEST_RESULT: Final = 4 << 20
@@ -103,3 +106,11 @@ class Performing:
     run: str
     release: Digest
     seed: int
+
+
+def rejected(action: str, answer: Mapping[str, Any]) -> Told | None:
+    """What an agent is told where a person has answered the review of `action`; None for yes."""
+    if answer.get("approved") is True:
+        return None
+    reason = answer.get("reason") or "no reason given"
+    return Told.failed(ActionRejected(action=action, reason=reason))

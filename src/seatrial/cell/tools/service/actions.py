@@ -41,7 +41,6 @@ from seatrial.cell.llms.domain import CallWithoutRun, refuse_spent
 from seatrial.cell.runs.domain.rules import seed
 from seatrial.cell.tools.domain.refusals import (
     ActionFailed,
-    ActionRejected,
     ActionUnknown,
     ActionUnreachable,
     ArgumentsRefused,
@@ -50,9 +49,11 @@ from seatrial.cell.tools.domain.refusals import (
 )
 from seatrial.cell.tools.domain.schemas import refuse_large, refuse_unfit
 from seatrial.cell.tools.domain.values import (
+    REVIEW,
     Performing,
     Shown,
     Told,
+    rejected,
 )
 from seatrial.cell.tools.service.asking import STAND_IN, Errand, unrecorded, waited
 from seatrial.cell.tools.service.by_fixture import FixtureConnector, no_recording
@@ -70,7 +71,6 @@ from seatrial.kit.errors import SeatrialError
 _LOG: Final = logging.getLogger(__name__)
 _UNREVIEWED: Final = {"approved": True, "by": "nobody", **STAND_IN}
 _MOST_RELEASES: Final = 256  # whose actions are remembered
-REVIEW: Final = "review:"
 LOCAL: Final = "local"
 """The slot of a run on its author's machine."""
 
@@ -240,9 +240,9 @@ class Actions:
     async def _answered(self, errand: Errand, asking: _Asking, *, retry: bool) -> Called:
         # What the person said of it is part of the recording.
         if asking.tool.review is Review.ALWAYS and asking.attempt.mode is not Mode.FIXTURE:
-            rejected = await self._reviewed(errand, asking)
-            if rejected is not None:
-                return Called(rejected)
+            refused = await self._reviewed(errand, asking)
+            if refused is not None:
+                return Called(refused)
         while True:
             passage = await errand.arrive(
                 asking.attempt,
@@ -269,11 +269,7 @@ class Actions:
         call = _call(Kind.WAIT, "review", f"{REVIEW}{name}", body)
         passage, said = await waited(errand, asking.attempt, call, _UNREVIEWED)
         passage.delivered()  # whether the caller has the rest is told by the action's own passage
-        answer = orjson.loads(said.content)
-        if answer.get("approved") is True:
-            return None
-        reason = answer.get("reason") or "no reason given"
-        return Told.failed(ActionRejected(action=name, reason=reason))
+        return rejected(name, orjson.loads(said.content))
 
     async def _decided(self, asking: _Asking, passage: Passage) -> Told | None:
         """What the rule's decision comes to; None if the call must arrive again."""

@@ -12,7 +12,7 @@ from seatrial.cell.runs.domain.values import Filter, Run
 from seatrial.cell.runs.service.runs import Runs
 from seatrial.cell.runs.service.waiting import goes_on, wake
 from seatrial.cell.tools.domain.refusals import ReviewSettled, ReviewUnfit
-from seatrial.cell.tools.domain.values import Told
+from seatrial.cell.tools.domain.values import REVIEW, Told
 from seatrial.contract.runs.states import RunState, WaitReason
 from seatrial.kit.clock import Clock
 from seatrial.kit.crypto.digests import Digest
@@ -21,7 +21,6 @@ from seatrial.kit.database.database import Database
 from seatrial.kit.transparency.domain import Entry
 from seatrial.kit.transparency.service import append
 
-_REVIEW: Final = "review:"
 _How = tuple[str, str, bool]
 """The kind of the log's entry, the verb, and whether it is said of an unknown outcome."""
 
@@ -77,10 +76,10 @@ class Reviews:
 
         def use_case(connection: Connection) -> list[Asked]:
             return [
-                Asked(run=run, question=question, action=question.name.removeprefix(_REVIEW))
+                Asked(run=run, question=question, action=question.name.removeprefix(REVIEW))
                 for run in found
                 for question in answers.questions(connection, run.id)
-                if question.unknown or question.name.startswith(_REVIEW)
+                if question.unknown or question.name.startswith(REVIEW)
             ]
 
         asked = await self._database.read(use_case)
@@ -125,9 +124,7 @@ class Reviews:
                 asked = answers.asked(connection, run_id, seq)
             if asked is None:
                 raise ReviewSettled(run=run_id, seq=seq)
-            if asked.unknown is not outcome or not (
-                asked.unknown or asked.name.startswith(_REVIEW)
-            ):
+            if asked.unknown is not outcome or not (asked.unknown or asked.name.startswith(REVIEW)):
                 what = "its outcome is unknown" if asked.unknown else "a proposal is asked about"
                 raise ReviewUnfit(run=run_id, seq=seq, wish=wish, asked=what)
             state = RowState.CLEARED if body is None else RowState.DONE
