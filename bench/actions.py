@@ -18,6 +18,7 @@ import uvloop
 from sqlalchemy import Column, Table, Text
 
 from bench.harness import Comparison, Contender
+from bench.held import fenced, laid
 from bench.work import Batch, Work
 from seatrial.cell.door.api.actions import action_routes
 from seatrial.cell.door.service.slots import Slots
@@ -40,7 +41,6 @@ from seatrial.kit.crypto.tokens import Token
 from seatrial.kit.database.connection import Connection, Isolation
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.dialects import Int64, metadata
-from seatrial.kit.database.migrations import migrate_now
 from seatrial.kit.http.boundary import ErrorBoundary
 from seatrial.kit.http.listening import listen
 from seatrial.kit.http.routes import Routes
@@ -117,10 +117,8 @@ def _work(kind: Any, *, callers: int, calls: int) -> Iterator[Work]:  # noqa: AN
 
         def batch() -> Batch:
             path = Path(folder) / f"{time.monotonic_ns()}.db"
+            empty = laid(path, [DOOR, JOURNAL], "run_1", _METADATA)
             with Database.open(f"sqlite:///{path}") as database:
-                migrate_now(database, [DOOR, JOURNAL])
-                database.alter_now(_METADATA.create_all)
-                empty = path.stat().st_size
                 done = uvloop.run(_batch(kind, database, callers, calls))
             return replace(done, kept_bytes=path.stat().st_size - empty)
 
@@ -156,7 +154,7 @@ async def _committing(database: Database) -> AsyncIterator[Any]:
 @contextlib.asynccontextmanager
 async def _acting(database: Database) -> AsyncIterator[Any]:
     clock = SystemClock()
-    books = Books(Recording(database=database, fence=lambda *_: True, clock=clock))
+    books = Books(Recording(database=database, fence=fenced, clock=clock))
     slot = SlotIdentity(
         agent="support",
         environment="staging",

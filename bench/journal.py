@@ -16,6 +16,7 @@ import uvloop
 from sqlalchemy import Column, Table, Text
 
 from bench.harness import Comparison, Contender
+from bench.held import fenced, laid
 from bench.work import Batch, Work
 from seatrial.cell.journal.domain.keys import Call, Dialect
 from seatrial.cell.journal.domain.records import Body
@@ -27,7 +28,6 @@ from seatrial.kit.clock import SystemClock
 from seatrial.kit.database.connection import Connection, Durability, Isolation
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.dialects import Int64, metadata
-from seatrial.kit.database.migrations import migrate_now
 
 _REQUEST: Final = b'{"messages":[{"content":"%b","role":"user"}],"model":"m","n":%d}'
 _TEXT: Final = " ".join(f"word{number % 97}" for number in range(290)).encode()
@@ -78,12 +78,9 @@ def _work(
 
         def batch() -> Batch:
             path = Path(folder) / f"{time.monotonic_ns()}.db"
+            empty = laid(path, [HISTORY], "run_a", _METADATA)
             with Database.open(f"sqlite:///{path}") as database:
-                migrate_now(database, [HISTORY])
-                database.alter_now(_METADATA.create_all)
-                empty = path.stat().st_size
                 done = uvloop.run(_batch(database, durability, effect, callers, calls))
-            # The last one to close an SQLite file moves its log into it.
             return replace(done, kept_bytes=path.stat().st_size - empty)
 
         yield batch
@@ -121,7 +118,7 @@ def _bare(database: Database, durability: Durability) -> _One:
 
 
 async def _recorded(database: Database, effect: Effect) -> _One:
-    books = Books(Surroundings(database=database, fence=lambda *_: True, clock=SystemClock()))
+    books = Books(Surroundings(database=database, fence=fenced, clock=SystemClock()))
     attempt = await books.of("run_a", 1)
     kind = Kind.MODEL if effect is Effect.READ else Kind.ACTION
     dialect = Dialect.OPENAI_CHAT if effect is Effect.READ else Dialect.ACTION

@@ -16,6 +16,7 @@ from typing import Any, Final
 import uvloop
 
 from bench.harness import Comparison, Contender
+from bench.held import fenced, laid
 from bench.peers import mcp_sdk
 from bench.work import Batch, Work
 from seatrial.cell.door.api.actions import action_routes
@@ -39,7 +40,6 @@ from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.tokens import Token
 from seatrial.kit.database.database import Database
-from seatrial.kit.database.migrations import migrate_now
 from seatrial.kit.http.answers import JSON, answer
 from seatrial.kit.http.asgi import App, Receive, Scope, Send
 from seatrial.kit.http.boundary import ErrorBoundary
@@ -137,9 +137,8 @@ def _work(path: str, ask: mcp_sdk.Ask, *, callers: int) -> Iterator[Work]:
 
         def batch() -> Batch:
             place = Path(folder) / f"{time.monotonic_ns()}.db"
+            empty = laid(place, [DOOR, JOURNAL], "run_1")
             with Database.open(f"sqlite:///{place}") as database:
-                migrate_now(database, [DOOR, JOURNAL])
-                empty = place.stat().st_size
                 done = uvloop.run(_batch(database, path, ask, callers))
             return replace(done, kept_bytes=place.stat().st_size - empty)
 
@@ -156,7 +155,7 @@ async def _batch(database: Database, path: str, ask: mcp_sdk.Ask, callers: int) 
 @contextlib.asynccontextmanager
 async def _door(database: Database) -> AsyncIterator[int]:
     clock = SystemClock()
-    books = Books(Recording(database=database, fence=lambda *_: True, clock=clock))
+    books = Books(Recording(database=database, fence=fenced, clock=clock))
     slot = SlotIdentity(
         agent="support",
         environment="staging",

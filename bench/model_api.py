@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.harness import Comparison, Contender
+from bench.held import fenced, laid
 from bench.http import SLOW, THINKS
 from bench.peers.http_load import load, started
 from bench.work import Work
@@ -32,7 +33,6 @@ from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.tokens import Token
 from seatrial.kit.database.database import Database
-from seatrial.kit.database.migrations import migrate_now
 from seatrial.kit.http.answers import answer_text
 from seatrial.kit.http.asgi import Receive, Scope, Send
 from seatrial.kit.http.boundary import ErrorBoundary
@@ -112,8 +112,9 @@ async def _serve() -> None:
         return False
 
     with tempfile.TemporaryDirectory() as folder:
-        database = Database.open(f"sqlite:///{Path(folder) / 'cell.db'}")
-        migrate_now(database, [DOOR, JOURNAL])
+        path = Path(folder) / "cell.db"
+        laid(path, [DOOR, JOURNAL], "run_1")
+        database = Database.open(f"sqlite:///{path}")
         async with aiohttp_client() as client:
             journal = Journal(database)
             around = Surroundings(
@@ -128,7 +129,7 @@ async def _serve() -> None:
                 },
                 client=client,
                 journal=journal,
-                books=Books(Recording(database=database, fence=lambda *_: True, clock=clock)),
+                books=Books(Recording(database=database, fence=fenced, clock=clock)),
                 secrets=secrets,
                 releases=releases,
                 prices=Prices(clock, loaded),

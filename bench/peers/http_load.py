@@ -16,11 +16,13 @@ from typing import Final
 
 from bench.work import Batch
 
-_QUESTION: Final = json.dumps(
-    {"model": "m", "messages": [{"role": "user", "content": "q" * 500}]}
+_TEXT: Final = "My parcel 4711 is late; it was to come on the 3rd. What can you do for me? "
+_QUESTION: Final = json.dumps(  # 2 kB, in the form in which the providers' own clients send it
+    {"model": "m", "messages": [{"role": "user", "content": _TEXT * 26}]}, separators=(",", ":")
 ).encode()
 _ANSWER: Final = json.dumps(
-    {"id": "x", "choices": [{"message": {"role": "assistant", "content": "a" * 700}}]}
+    {"id": "x", "choices": [{"message": {"role": "assistant", "content": _TEXT * 9}}]},
+    separators=(",", ":"),
 ).encode()
 _HEAD: Final = (
     b"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"

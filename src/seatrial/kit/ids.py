@@ -18,6 +18,7 @@ from seatrial.kit.errors import Invalid
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH: Final = 26
 _RANDOM_BITS: Final = 80
+_PAIRS: Final = [one + two for one in _DIGITS for two in _DIGITS]
 _VALUES: Final = {digit: value for value, digit in enumerate(_DIGITS)}
 _KIND: Final = re.compile(r"[a-z]{2,12}\Z")
 _ID: Final = re.compile(rf"([a-z]{{2,12}})_([0-7][{_DIGITS}]{{{_LENGTH - 1}}})\Z")
@@ -70,4 +71,4 @@ def born(text: str, kind: str) -> datetime:
 
 
 def _encoded(number: int) -> str:
-    return "".join(_DIGITS[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * (_LENGTH - 2), -1, -10)])

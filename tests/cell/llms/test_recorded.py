@@ -8,12 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
+from seatrial.cell.journal.domain.calls import CallState, Tokens
 from seatrial.cell.journal.domain.records import Bounds
 from seatrial.cell.journal.domain.rows import Mode, RowState
 from seatrial.cell.journal.service.books import RunFacts
 from seatrial.cell.journal.store import decisions
 from seatrial.cell.journal.store import records as store
 from seatrial.cell.journal.store.tables import ROW
+from seatrial.cell.llms.service import sending
 from seatrial.cell.llms.service.calls import CallBounds
 from seatrial.contract.releases.components import Limits
 from seatrial.kit.database.connection import Connection
@@ -38,6 +40,7 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/messages", MESSAGES),
     ("/v1/messages", {**MESSAGES, "stream": True}),
 ]
+_USED = Tokens(input=20, output=12, cache_read=5)  # as `Provider` tells it
 AGAIN = (("x-stainless-retry-count", "1"),)
 
 
@@ -267,6 +270,62 @@ async def test_an_attempt_that_lost_its_run_is_told_nothing_of_the_answer(one: D
         status, _, told = await cell.ask(CHATS, CHAT)
         assert (status, orjson.loads(told)["error"]["code"]) == (409, "attempt_stale")
         assert await _states(cell) == []
+
+
+@in_a_loop
+async def test_a_call_whose_attempt_lost_its_run_meanwhile_is_paid_all_the_same(
+    one: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_SOON", 60.0)
+    async with inside(one, stands=lambda *_: False) as cell:
+        assert (await cell.ask(CHATS, CHAT))[0] == 409
+        (call,) = await cell.calls()
+        assert call.result is not None
+        assert (call.result.state, call.result.tokens) == (CallState.DONE, _USED)
+
+
+@in_a_loop
+async def test_while_a_model_works_its_call_is_there_to_be_seen(one: Database) -> None:
+    flaky = Flaky(held=asyncio.Event())
+    async with _before(one, flaky) as cell:
+        asking = asyncio.ensure_future(cell.ask(CHATS, CHAT))
+        await _until(lambda: _is(cell, [RowState.INTENT]))
+        (call,) = await cell.calls()
+        assert call.result is None
+        assert flaky.held is not None
+        flaky.held.set()
+        assert (await asking)[0] == 200
+        assert await _states(cell) == [RowState.DONE]
+
+
+@pytest.mark.parametrize(("soon", "transactions"), [(60.0, 1), (0.0, 2)])
+@in_a_loop
+async def test_an_answer_that_is_faster_than_its_intent_takes_it_along(
+    database: Database, monkeypatch: pytest.MonkeyPatch, soon: float, transactions: int
+) -> None:
+    monkeypatch.setattr(sending, "_SOON", soon)
+    flaky = Flaky(held=asyncio.Event())
+    async with _before(database, flaky) as cell:
+        before = database.figures.writes
+        asking = asyncio.ensure_future(cell.ask(CHATS, CHAT))
+        await _until(lambda: _asked(flaky, 1))
+        if not soon:
+            await _until(lambda: _is(cell, [RowState.INTENT]))
+        assert flaky.held is not None
+        flaky.held.set()
+        assert (await asking)[0] == 200
+        assert database.figures.writes - before == transactions
+        (recorded,) = await database.read(lambda connection: store.rows(connection, "run_a"))
+        (call,) = await cell.calls()
+        assert recorded.row.state is RowState.DONE
+        assert recorded.begun is not None
+        assert recorded.begun >= call.intent.started
+        assert call.result is not None
+        assert call.result.state is CallState.DONE
+
+
+async def _is(cell: Inside, states: list[RowState]) -> bool:
+    return await _states(cell) == states
 
 
 async def _strict(run: str) -> RunFacts:

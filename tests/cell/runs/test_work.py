@@ -480,7 +480,7 @@ async def test_unfinished_runs_tell_which_releases_are_still_needed(stage: Stage
 async def test_an_outcome_may_come_late_and_the_last_one_counts(stage: Stage) -> None:
     async with stage.working() as runs:
         run = await done(runs, asked())
-        assert stage.changes == 1
+        await until(lambda: stage.changes == 1)  # told after the end is there to be read
         said = judge(stage)
         for outcome, good in ((Outcome.RESOLVED, 1), (Outcome.ESCALATED, 0), (Outcome.RESOLVED, 1)):
             judged = await said.outcome(run.id, outcome, note=f"so {outcome}", by="tok_2")

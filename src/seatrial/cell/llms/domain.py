@@ -204,16 +204,23 @@ def chosen(
     raise DialectMismatch(provider=found[0].name, route=f"/v1{route}")
 
 
-def refuse_spent(limits: Limits, calls: int, spent: float) -> None:
+def refuse_spent(limits: Limits, calls: int, spent: float, *, most: int | None = None) -> None:
     """Refuse a call of a run that has used up what it may.
 
     Calls that are under way are not counted in money, only in steps: their price is not known
     before they end.
 
+    Args:
+        limits: of the run's release.
+        calls: that the run has made.
+        spent: by it, in dollars.
+        most: calls, where the release sets no limit.
+
     Raises:
         StepLimitReached, RunBudgetSpent: it has.
     """
-    if limits.steps is not None and calls >= limits.steps:
-        raise StepLimitReached(calls=calls, limit=limits.steps)
+    steps = most if limits.steps is None else limits.steps
+    if steps is not None and calls >= steps:
+        raise StepLimitReached(calls=calls, limit=steps)
     if limits.cost_usd is not None and spent >= limits.cost_usd:
         raise RunBudgetSpent(spent=f"{spent:.6f}", limit=f"{limits.cost_usd:g}")

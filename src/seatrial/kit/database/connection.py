@@ -1,10 +1,11 @@
 """What a use case gets: a connection inside a transaction that is not the use case's to end."""
 
 import enum
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import sqlalchemy
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import Engine, ExceptionContext, PoolProxiedConnection, Table, event
 
 
 class Durability(enum.StrEnum):
@@ -57,12 +58,35 @@ class Connection(sqlalchemy.Connection):
         lost: the database has undone the whole transaction by itself.
     """
 
-    def __init__(self, engine: sqlalchemy.Engine, session: PoolProxiedConnection) -> None:
+    def __init__(self, engine: Engine, session: PoolProxiedConnection, explain: "Explain") -> None:
         super().__init__(engine, session, _allow_revalidate=False)
         super().begin()  # sends nothing; SQLAlchemy would else begin by itself, and ask us
         self.failure: BaseException | None = None
         self.again = False
         self.lost = False
+        self._explain = explain
+
+    def driven(self, text: str, values: Any, table: Table | None) -> Any:  # noqa: ANN401 - the driver's
+        """Give a statement to the driver as it is; a failure is that of any other statement.
+
+        Args:
+            text: in the driver's own form.
+            values: likewise; a list of such for as many runs.
+            table: that it changes, for the words of a failure.
+
+        Returns:
+            The driver's cursor.
+        """
+        cursor = self.connection.cursor()
+        try:
+            run = cursor.executemany if isinstance(values, list) else cursor.execute
+            run(text, values)
+        except Exception as error:
+            meaning = self._explain(error, table, self, error)
+            if meaning is None:
+                raise
+            raise meaning from error
+        return cursor
 
     def failed(self, error: BaseException, *, lost: bool = False, again: bool = False) -> None:
         """Note that a statement failed with `error`."""
@@ -103,6 +127,36 @@ class Connection(sqlalchemy.Connection):
     def execution_options(self, **options: Any) -> NoReturn:
         """Refused: options would outlive nothing, or change the transaction."""
         raise _not_yours("execution_options", f"give {sorted(options)} to the statement")
+
+
+Explain = Callable[
+    [BaseException, Table | None, Connection | None, BaseException], BaseException | None
+]
+"""Says a driver's error in our words, or None where it is a defect, and notes on the connection
+that a statement failed. It gets the error, the statement's table, the connection, and what stays
+the failure where it has no words."""
+
+
+def explaining(engine: Engine, explain: Explain) -> None:
+    """Let what fails on `engine` be said by `explain`."""
+
+    def failed(context: ExceptionContext) -> BaseException | None:
+        # Else SQLAlchemy would close a connection that is not its own.
+        context.is_disconnect = False
+        original = context.original_exception
+        connection = context.connection if isinstance(context.connection, Connection) else None
+        otherwise = context.sqlalchemy_exception or original
+        return explain(original, _table(context), connection, otherwise)
+
+    event.listen(engine, "handle_error", failed, retval=True)
+
+
+def _table(context: ExceptionContext) -> Table | None:
+    """The table of the statement that failed, where it is known."""
+    execution = context.execution_context
+    compiled = execution.compiled if execution is not None else None
+    table = getattr(compiled.statement if compiled is not None else None, "table", None)
+    return table if isinstance(table, Table) else None
 
 
 def _not_yours(what: str, instead: str) -> RuntimeError:

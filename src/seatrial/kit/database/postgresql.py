@@ -12,17 +12,10 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
-from sqlalchemy import (
-    Engine,
-    ExceptionContext,
-    NullPool,
-    PoolProxiedConnection,
-    create_engine,
-    event,
-)
+from sqlalchemy import Engine, NullPool, PoolProxiedConnection, Table, create_engine
 
 from seatrial.kit.database.address import PostgresAddress
-from seatrial.kit.database.connection import Connection, Durability
+from seatrial.kit.database.connection import Connection, Durability, Explain, explaining
 from seatrial.kit.database.errors import (
     CommitUnknown,
     DatabaseAccessRefused,
@@ -85,31 +78,36 @@ def _engine(address: PostgresAddress, limits: Limits, *, read_only: bool) -> Eng
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
+    explaining(made, _explained(address, limits, read_only=read_only))
+    return made
 
-    def failed(context: ExceptionContext) -> BaseException | None:
+
+def _explained(address: PostgresAddress, limits: Limits, *, read_only: bool) -> Explain:
+    def explain(
+        error: BaseException,
+        _table: Table | None,
+        connection: Connection | None,
+        otherwise: BaseException,
+    ) -> BaseException | None:
         """A statement of a use case failed: say it in our words."""
-        # Else SQLAlchemy would close a connection that is not its own.
-        context.is_disconnect = False
-        original = context.original_exception
-        meaning: BaseException | None = _meaning(original, address, limits)
-        state = getattr(original, "sqlstate", None)
+        meaning: BaseException | None = _meaning(error, address, limits)
+        state = getattr(error, "sqlstate", None)
         if state == _READ_ONLY:
             meaning = (
                 RuntimeError("a use case that reads may not write")
                 if read_only
                 else DatabaseUnreachable(database=str(address), reason="the server is read-only")
             )
-        if isinstance(context.connection, Connection):
+        if connection is not None:
             away = isinstance(meaning, DatabaseUnreachable)
-            context.connection.failed(
-                meaning or context.sqlalchemy_exception or original,
+            connection.failed(
+                meaning or otherwise,
                 lost=away or state == _IDLE_TOO_LONG,
                 again=away or state in _IN_THE_WAY,
             )
         return meaning
 
-    event.listen(made, "handle_error", failed, retval=True)
-    return made
+    return explain
 
 
 class PostgresSession:
@@ -138,6 +136,7 @@ class PostgresSession:
         self._limits = limits
         self._rng = rng
         self._read_only = read_only
+        self._explain = _explained(address, limits, read_only=read_only)
         self._held: PoolProxiedConnection | None = None
 
     def serve(self, jobs: Sequence[Job]) -> None:
@@ -186,7 +185,7 @@ class PostgresSession:
             self.close()
             job.error = _meaning(error, self._address, self._limits) or error
             return isinstance(job.error, DatabaseUnreachable)
-        connection = Connection(self._engine, held)
+        connection = Connection(self._engine, held, self._explain)
         began = REAL.steady()
         job.call(connection)
         if job.error is None and self._gone():

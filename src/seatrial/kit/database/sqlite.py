@@ -16,17 +16,15 @@ from urllib.parse import quote
 import orjson
 from sqlalchemy import (
     Engine,
-    ExceptionContext,
     NullPool,
     PoolProxiedConnection,
     Table,
     create_engine,
-    event,
 )
 
 from seatrial.kit.clock import Clock
 from seatrial.kit.database.address import SqliteAddress
-from seatrial.kit.database.connection import Connection, Durability
+from seatrial.kit.database.connection import Connection, Durability, Explain, explaining
 from seatrial.kit.database.dialects import CLOCK_FUNCTION, as_text
 from seatrial.kit.database.errors import (
     CommitUnknown,
@@ -71,7 +69,7 @@ def lanes(address: SqliteAddress, clock: Clock, limits: Limits, *, read_only: bo
     reading = _engine(address, clock, limits, read_only=True)
     reads = Lane(
         "database-read",
-        lambda: SqliteReader(address, reading, limits),
+        lambda: SqliteReader(address, reading, limits, read_only=True),
         threads=limits.readers,
         group=1,
         limits=limits,
@@ -105,39 +103,46 @@ def _engine(address: SqliteAddress, clock: Clock, limits: Limits, *, read_only: 
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
+    explaining(made, _explained(address, limits, read_only=read_only))
+    return made
 
-    def failed(context: ExceptionContext) -> BaseException | None:
+
+def _explained(address: SqliteAddress, limits: Limits, *, read_only: bool) -> Explain:
+    def explain(
+        error: BaseException,
+        table: Table | None,
+        connection: Connection | None,
+        otherwise: BaseException,
+    ) -> BaseException | None:
         """A statement of a use case failed: say it in our words."""
-        # Else SQLAlchemy would close a connection that is not its own.
-        context.is_disconnect = False
-        original = context.original_exception
         meaning: BaseException | None
-        if read_only and getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
+        if read_only and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
             meaning = RuntimeError("a use case that reads may not write")
         else:
-            meaning = from_sqlite(original, address, limits.statement, _table(context))
-        connection = context.connection
-        if isinstance(connection, Connection):
+            meaning = from_sqlite(error, address, limits.statement, table)
+        if connection is not None:
             raw = _driver(connection.connection)
             lost = not raw.in_transaction
             if lost:
                 # On some errors SQLite undoes everything by itself. What the use case may still do
                 # must not commit statement by statement: open a transaction that will be undone.
                 raw.execute("BEGIN")
-            connection.failed(meaning or context.sqlalchemy_exception or original, lost=lost)
+            connection.failed(meaning or otherwise, lost=lost)
         return meaning
 
-    event.listen(made, "handle_error", failed, retval=True)
-    return made
+    return explain
 
 
 class _Session:
     """A connection, made when it is first needed, and what both sessions do alike."""
 
-    def __init__(self, address: SqliteAddress, engine: Engine, limits: Limits) -> None:
+    def __init__(
+        self, address: SqliteAddress, engine: Engine, limits: Limits, *, read_only: bool
+    ) -> None:
         self.tally = Tally()
         self._address = address
         self._engine = engine
+        self._explain = _explained(address, limits, read_only=read_only)
         self._limits = limits
         self._overdue = float("inf")
         self._held: PoolProxiedConnection | None = None
@@ -168,7 +173,7 @@ class _Session:
         return _driver(self.connect())
 
     def _run(self, job: Job) -> Connection:
-        connection = Connection(self._engine, self.connect())
+        connection = Connection(self._engine, self.connect(), self._explain)
         if not job.terms.alters:  # copying a large table may take its time
             self._overdue = REAL.steady() + self._limits.statement
         job.call(connection)
@@ -216,7 +221,7 @@ class SqliteWriter(_Session):
     """
 
     def __init__(self, address: SqliteAddress, engine: Engine, limits: Limits) -> None:
-        super().__init__(address, engine, limits)
+        super().__init__(address, engine, limits, read_only=False)
         self._durability = Durability.FULL
 
     def serve(self, jobs: Sequence[Job]) -> None:
@@ -357,14 +362,6 @@ def _refuse_other_logs(raw: sqlite3.Connection, address: SqliteAddress) -> None:
         raise DatabasePathUnusable(
             path=str(address.path), reason=f"its journal mode stays {mode!r}, not 'wal'"
         )
-
-
-def _table(context: ExceptionContext) -> Table | None:
-    """The table of the statement that failed, where it is known."""
-    execution = context.execution_context
-    compiled = execution.compiled if execution is not None else None
-    table = getattr(compiled.statement if compiled is not None else None, "table", None)
-    return table if isinstance(table, Table) else None
 
 
 def _driver(held: PoolProxiedConnection) -> sqlite3.Connection:

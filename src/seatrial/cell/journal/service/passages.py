@@ -23,7 +23,13 @@ class Way(Protocol):
         ...
 
     async def settle(
-        self, row: Row, call: keys.Call, state: RowState, body: Body, ended: Ended | None
+        self,
+        row: Row,
+        call: keys.Call,
+        state: RowState,
+        body: Body,
+        ended: Ended | None,
+        unwritten: Begun | None,
     ) -> None:
         """Write a result."""
         ...
@@ -82,7 +88,14 @@ class Passage:
         """
         await self._attempt.begin(self._own, self._call, tried)
 
-    async def settle(self, state: RowState, body: Body, ended: Ended | None = None) -> None:
+    async def settle(
+        self,
+        state: RowState,
+        body: Body,
+        ended: Ended | None = None,
+        *,
+        unwritten: Begun | None = None,
+    ) -> None:
         """Write the result: done, or failed where it is sure that it had no effect.
 
         Args:
@@ -90,8 +103,10 @@ class Passage:
             body: what the agent is answered.
             ended: what became of the try, for the same transaction. A try is kept in any case,
                 for it was paid.
+            unwritten: the try of a model call or read for which `begin` was not called: its intent
+                is written in the same transaction.
         """
-        await self._attempt.settle(self._own, self._call, state, body, ended)
+        await self._attempt.settle(self._own, self._call, state, body, ended, unwritten)
 
     def pass_by(self, state: RowState) -> None:
         """It had a result, of which nothing is kept: the next attempt makes the call again."""

@@ -262,8 +262,9 @@ class Attempt:
             quiet=not self._moving and now - self._moved >= bounds.quiet,
             diverged=self.diverged,
         )
-        waited = now - began >= bounds.patience
-        return decide(self._book, replace(arrival, waited=waited), facts)
+        if now - began >= bounds.patience:
+            arrival = replace(arrival, waited=True)
+        return decide(self._book, arrival, facts)
 
     def _patience(self, decision: Decision, began: float) -> float | None:
         """Seconds until the decision may be another one by itself."""
@@ -350,7 +351,13 @@ class Attempt:
         await self._pen.begin(row, call, tried)
 
     async def settle(
-        self, row: Row, call: keys.Call, state: RowState, body: Body, ended: Ended | None
+        self,
+        row: Row,
+        call: keys.Call,
+        state: RowState,
+        body: Body,
+        ended: Ended | None,
+        unwritten: Begun | None,
     ) -> None:
         """Write a result. Callers that wait for it are told when it is written.
 
@@ -361,8 +368,11 @@ class Attempt:
         settled = replace(row, state=state, answer=_digest(body), attempt=self.number)
         if kept or row.binds:
             request = None if row.binds else call.body
-            await self._pen.settle(settled, body if kept else None, ended, request)
+            intent = None if unwritten is None else (row, call, unwritten)
+            await self._pen.settle(settled, body if kept else None, ended, request, intent)
         else:
+            if unwritten is not None:
+                await self._pen.begin(row, call, unwritten)
             await self._pen.end(ended)
         if not kept:
             self._unkept[row.seq] = body
@@ -378,7 +388,7 @@ class Attempt:
 
     async def unknown(self, row: Row) -> None:
         """Write that a person must say what became of a row."""
-        await self._pen.settle(self._book.settle(row.seq, RowState.UNKNOWN), None, None, None)
+        await self._pen.settle(self._book.settle(row.seq, RowState.UNKNOWN), None)
         self._move()
 
     async def answered(self, row: Row) -> Body:

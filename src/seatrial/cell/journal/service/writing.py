@@ -121,9 +121,14 @@ class Pen:
         await self._written(use_case, durable=row.binds)
 
     async def settle(
-        self, row: Row, body: Body | None, ended: Ended | None, request: bytes | None
+        self,
+        row: Row,
+        body: Body | None,
+        ended: Ended | None = None,
+        request: bytes | None = None,
+        unwritten: tuple[Row, keys.Call, Begun] | None = None,
     ) -> None:
-        """Write a result, its bodies, and what became of its try.
+        """Write a result, its bodies and what became of its try; before it, an unwritten intent.
 
         Raises:
             AttemptStale: another attempt has the run. What became of the try is written even so.
@@ -132,6 +137,8 @@ class Pen:
 
         def use_case(connection: Connection) -> None:
             self._fenced(connection)
+            if unwritten is not None:
+                self._intend(connection, *unwritten)
             if store.settle(connection, self._run, row, at) and body is not None:
                 if request is not None and len(request) <= largest:
                     asked = Body(content=request)
@@ -145,18 +152,27 @@ class Pen:
         try:
             await self._written(use_case, durable=lasting)
         except AttemptStale:
-            await self.end(ended)
+            await self.end(ended, None if unwritten is None else unwritten[2])
             raise
 
-    async def end(self, ended: Ended | None) -> None:
+    async def end(self, ended: Ended | None, unwritten: Begun | None = None) -> None:
         """Write what became of a try alone: what was paid is paid, whoever has the run."""
         if ended is None:
             return
+
+        def use_case(connection: Connection) -> None:
+            if unwritten is not None:
+                tries.add(connection, *unwritten)
+            tries.end(connection, *ended)
+
         await self._around.database.write(
-            lambda connection: tries.end(connection, *ended),
-            durability=Durability.LAZY,
-            isolation=Isolation.READ_COMMITTED,
+            use_case, durability=Durability.LAZY, isolation=Isolation.READ_COMMITTED
         )
+
+    def _intend(self, connection: Connection, row: Row, call: keys.Call, tried: Begun) -> None:
+        recorded = Recorded(row=row, name=call.name)
+        store.begin(connection, self._run, recorded, tried[1].started)
+        tries.add(connection, *tried)
 
     async def _written(
         self,

@@ -19,16 +19,19 @@ from seatrial.cell.journal.domain.calls import (
 from seatrial.cell.journal.store import tables
 from seatrial.cell.journal.store.tables import TRY
 from seatrial.kit.database.connection import Connection
+from seatrial.kit.database.prepared import Prepared
 
 HISTORY: Final = tables.HISTORY
 METADATA: Final = tables.METADATA
 # Built once: to build and hash them anew took two thirds of the time of a write.
-_ADD: Final = insert(TRY)
-_END: Final = update(TRY).where(
-    TRY.c.run == bindparam("of_run"),
-    TRY.c.attempt == bindparam("of_attempt"),
-    TRY.c.seq == bindparam("of_seq"),
-    TRY.c.state == str(CallState.INTENT),
+_ADD: Final = Prepared(insert(TRY))
+_END: Final = Prepared(
+    update(TRY).where(
+        TRY.c.run == bindparam("of_run"),
+        TRY.c.attempt == bindparam("of_attempt"),
+        TRY.c.seq == bindparam("of_seq"),
+        TRY.c.state == str(CallState.INTENT),
+    )
 )
 _COUNTED: Final = (str(CallKind.MODEL), str(CallKind.TOOL))
 
@@ -48,8 +51,8 @@ class Reached:
 
 def add(connection: Connection, key: CallKey, intent: Intent) -> None:
     """Keep an intent."""
-    connection.execute(
-        _ADD,
+    _ADD.run(
+        connection,
         {
             "run": key.run,
             "attempt": key.attempt,
@@ -70,8 +73,8 @@ def add(connection: Connection, key: CallKey, intent: Intent) -> None:
 def end(connection: Connection, key: CallKey, result: Result) -> None:
     """Keep a result, if the call has none."""
     tokens = result.tokens
-    connection.execute(
-        _END,
+    _END.run(
+        connection,
         {
             "of_run": key.run,
             "of_attempt": key.attempt,

@@ -9,8 +9,9 @@ from seatrial.cell.journal.domain.decisions import Decided, Told
 from seatrial.cell.journal.store.tables import DECISION
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import upsert
+from seatrial.kit.database.prepared import Prepared
 
-_ADD: Final = upsert(DECISION).on_conflict_do_nothing()
+_ADD: Final = Prepared(upsert(DECISION).on_conflict_do_nothing())
 
 
 def add(connection: Connection, run: str, attempt: int, decided: Sequence[Decided]) -> None:
@@ -32,7 +33,7 @@ def add(connection: Connection, run: str, attempt: int, decided: Sequence[Decide
         }
         for it in decided
     ]
-    connection.execute(_ADD, rows)
+    _ADD.run_each(connection, rows)
 
 
 def last(connection: Connection, run: str, attempt: int) -> int:

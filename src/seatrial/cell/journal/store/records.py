@@ -14,6 +14,7 @@ from seatrial.cell.journal.store import tables
 from seatrial.cell.journal.store.tables import BODY, ROW
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import upsert
+from seatrial.kit.database.prepared import Prepared
 
 HISTORY: Final = tables.HISTORY
 METADATA: Final = tables.METADATA
@@ -26,20 +27,23 @@ _ONE_ROW: Final = select(ROW).where(
     ROW.c.run == bindparam("of_run"), ROW.c.seq == bindparam("of_seq")
 )
 _INTENT: Final = upsert(ROW)
-_BEGIN: Final = _INTENT.on_conflict_do_update(
-    index_elements=(ROW.c.run, ROW.c.seq),
-    set_={
-        name: getattr(_INTENT.excluded, name) for name in ("attempt", "state", "answer", "settled")
-    },
-    where=(ROW.c.key == _INTENT.excluded.key)
-    & (
-        (ROW.c.state == str(RowState.INTENT))
-        | (ROW.c.state == str(RowState.CLEARED))
-        # A failure that nothing rests on; see `domain/resuming.py`.
-        | ((ROW.c.state == str(RowState.FAILED)) & (ROW.c.effect == str(Effect.READ)))
-    ),
-).returning(ROW.c.seq)
-_SETTLE: Final = (
+_BEGIN: Final = Prepared(
+    _INTENT.on_conflict_do_update(
+        index_elements=(ROW.c.run, ROW.c.seq),
+        set_={
+            name: getattr(_INTENT.excluded, name)
+            for name in ("attempt", "state", "answer", "settled")
+        },
+        where=(ROW.c.key == _INTENT.excluded.key)
+        & (
+            (ROW.c.state == str(RowState.INTENT))
+            | (ROW.c.state == str(RowState.CLEARED))
+            # A failure that nothing rests on; see `domain/resuming.py`.
+            | ((ROW.c.state == str(RowState.FAILED)) & (ROW.c.effect == str(Effect.READ)))
+        ),
+    )
+)
+_SETTLE: Final = Prepared(
     update(ROW)
     .where(
         ROW.c.run == bindparam("of_run"),
@@ -56,12 +60,14 @@ _SETTLE: Final = (
     )
 )
 _PUT: Final = upsert(BODY)
-_KEEP: Final = _PUT.on_conflict_do_update(
-    index_elements=(BODY.c.run, BODY.c.seq, BODY.c.side),
-    set_={
-        name: getattr(_PUT.excluded, name)
-        for name in ("status", "retry", "media", "size", "stored", "content")
-    },
+_KEEP: Final = Prepared(
+    _PUT.on_conflict_do_update(
+        index_elements=(BODY.c.run, BODY.c.seq, BODY.c.side),
+        set_={
+            name: getattr(_PUT.excluded, name)
+            for name in ("status", "retry", "media", "size", "stored", "content")
+        },
+    )
 )
 _BODIES: Final = select(BODY).where(BODY.c.run == bindparam("of_run"))
 _ONE: Final = _BODIES.where(BODY.c.seq == bindparam("of_seq"), BODY.c.side == bindparam("side"))
@@ -96,7 +102,7 @@ def begin(connection: Connection, run: str, recorded: Recorded, at: datetime) ->
         "begun": at,
         "settled": None,
     }
-    return connection.execute(_BEGIN, values).first() is not None
+    return _BEGIN.run(connection, values) == 1
 
 
 def settle(connection: Connection, run: str, row: Row, at: datetime) -> bool:
@@ -109,7 +115,7 @@ def settle(connection: Connection, run: str, row: Row, at: datetime) -> bool:
         "answer": row.answer,
         "settled": at,
     }
-    return connection.execute(_SETTLE, values).rowcount == 1
+    return _SETTLE.run(connection, values) == 1
 
 
 def waive(connection: Connection, run: str, seqs: Collection[int]) -> None:
@@ -120,13 +126,13 @@ def waive(connection: Connection, run: str, seqs: Collection[int]) -> None:
 
 def keep(connection: Connection, run: str, seq: int, side: str, body: Body) -> None:
     """Keep a body; the newest of its call and side stays."""
-    connection.execute(_KEEP, _kept(run, seq, side, body))
+    _KEEP.run(connection, _kept(run, seq, side, body))
 
 
 def keep_both(connection: Connection, run: str, seq: int, request: Body, answer: Body) -> None:
     """Keep a call's request and its answer, as `keep`, in one statement."""
     sides = ((REQUEST, request), (ANSWER, answer))
-    connection.execute(_KEEP, [_kept(run, seq, side, body) for side, body in sides])
+    _KEEP.run_each(connection, [_kept(run, seq, side, body) for side, body in sides])
 
 
 def _kept(run: str, seq: int, side: str, body: Body) -> dict[str, Any]:

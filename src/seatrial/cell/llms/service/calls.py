@@ -241,14 +241,13 @@ class ModelCalls:
         Nothing is awaited between the judgement and the count, so that calls at once do not get
         past a limit together. What is recorded was judged when it was made.
         """
-        limits = asking.held.limits
-        if limits.steps is None:
-            limits = limits.model_copy(update={"steps": self._around.bounds.steps})
+        limits, most = asking.held.limits, self._around.bounds.steps
         try:
             secret = None
             if provider.secret is not None:
                 secret = await self._around.secrets(provider.secret)
-            refuse_spent(limits, asking.ledger.totals.calls, asking.ledger.totals.cost_usd)
+            totals = asking.ledger.totals
+            refuse_spent(limits, totals.calls, totals.cost_usd, most=most)
         except SeatrialError as error:
             passage.refuse(error.code)
             await self._write_refusal(asking.ledger, asking.intent, error, asking.arrived)

@@ -10,7 +10,7 @@ from seatrial.cell.journal.domain.calls import CallKey, CallState, Intent, Resul
 from seatrial.cell.journal.domain.records import Body
 from seatrial.cell.journal.domain.rows import RowState
 from seatrial.cell.journal.service.metering import Journal, Ledger
-from seatrial.cell.journal.service.passages import Passage
+from seatrial.cell.journal.service.passages import Begun, Passage
 from seatrial.cell.llms.domain import Provider, Route
 from seatrial.cell.llms.headers import to_agent
 from seatrial.cell.llms.service.figures import ModelFigures
@@ -49,6 +49,13 @@ _LAST: Final = {
 No text of a model looks so: in JSON a newline is written otherwise.
 """
 _MOST_HELD: Final = 4 << 20  # bytes of a last event; what goes on after it is passed on
+_SOON: Final = 0.005
+"""Seconds after which the intent of a call is written, unless its result is there by then.
+
+It is there before anything of a stream is passed on. Before the call goes out it would add its
+commit to every call, and a model that was asked in vain costs money, no more. An answer that is
+faster takes its intent along: one transaction instead of two, a quarter of the call's time.
+"""
 _LONGEST_LAST: Final = max(len(mark) for marks in _LAST.values() for mark in marks)
 
 
@@ -109,6 +116,8 @@ class Sending:
     _over: bool = False
     _settled: bool = False
     _told: Told = field(default_factory=Told)
+    _due: asyncio.TimerHandle = field(init=False)
+    _written: "asyncio.Future[None] | None" = None
 
     async def run(self, request: Request, send: Send) -> Told:
         """Make the call and pass its answer on.
@@ -120,34 +129,30 @@ class Sending:
             AttemptStale, CallSettled: another attempt has the run.
             AnswerBroken, CallTimedOut: the answer was cut after it had begun.
         """
-        # The intent is on its way to the database before the call is on its way to the provider,
-        # and there before anything of the answer is passed on. Waiting for it first would add its
-        # commit to every call, and a model that was asked in vain costs money, no more.
         self.means.prices.warm()
-        written = asyncio.ensure_future(self.passage.begin((self.key, self.intent)))
+        self._due = asyncio.get_running_loop().call_later(_SOON, self._begin)
         try:
             try:
-                await self._sent(request, written, send)
+                await self._sent(request, send)
             except _FAULTS as error:
                 if self._begun or self._over:
                     raise
-                await written
                 await self._tell(error, send)
         except BaseException as error:
-            await asyncio.shield(self._cut(written, error))
+            await asyncio.shield(self._cut(error))
             if not self._settled:
                 self.passage.lost(cut=True)
             raise
         self.passage.delivered()
         return self._told
 
-    async def _sent(self, request: Request, written: "asyncio.Future[None]", send: Send) -> None:
+    async def _sent(self, request: Request, send: Send) -> None:
         async with self.means.client.send(request) as response:
-            await written
             self._status = response.status
             self._first_byte = self._milliseconds()
             media = first_header(response.headers, "content-type") or ""
             if is_stream(media):
+                await self._begin()
                 await self._stream(response, media, send)
             else:
                 await self._whole(response, media, send)
@@ -228,8 +233,24 @@ class Sending:
             self.passage.pass_by(state)
             await self.means.journal.end(self.key, result)
         else:
-            await self.passage.settle(state, body, (self.key, result))
+            ended = (self.key, result)
+            await self.passage.settle(state, body, ended, unwritten=await self._unwritten())
         self._settled = True
+
+    def _begin(self) -> "asyncio.Future[None]":
+        """Write the intent, once."""
+        self._due.cancel()
+        if self._written is None:
+            self._written = asyncio.ensure_future(self.passage.begin((self.key, self.intent)))
+        return self._written
+
+    async def _unwritten(self) -> Begun | None:
+        """The try whose intent is not written, and now goes along with the result."""
+        self._due.cancel()
+        if self._written is None:
+            return self.key, self.intent
+        await self._written
+        return None
 
     def _book(self, result: Result, guess: float) -> None:
         self._over = True
@@ -269,10 +290,14 @@ class Sending:
             error=said,
         )
 
-    async def _cut(self, written: "asyncio.Future[None]", error: BaseException) -> None:
+    async def _cut(self, error: BaseException) -> None:
         """Write that the try was cut; the call stays without a result."""
+        if self._over:  # what became of it was written, or could not be
+            self._due.cancel()
+            return
+        written = self._begin()
         await asyncio.wait([written])
-        if written.cancelled() or written.exception() is not None or self._over:
+        if written.cancelled() or written.exception() is not None:
             return
         if isinstance(error, asyncio.CancelledError) and self.listener.left:
             error = ClientGone()

@@ -14,6 +14,7 @@ from seatrial.cell.runs.store.tables import QUEUED, RUN, RUNNING, TIMED, WAITING
 from seatrial.contract.runs.states import RunState
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.dialects import now, unclaimed
+from seatrial.kit.database.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +60,7 @@ _END: Final = (
         lease=None,
     )
 )
-_FENCE: Final = (
+_FENCE: Final = Prepared(
     select(RUN.c.id)
     .where(RUN.c.id == bindparam("run"), RUN.c.attempt == bindparam("attempt"), RUNNING)
     .with_for_update(read=True)
@@ -170,8 +171,7 @@ def stands(connection: Connection, hold: Hold) -> bool:
 
 def fenced(connection: Connection, run: str, attempt: int) -> bool:
     """Whether `attempt` is the one in hand, and stays so until this transaction has ended."""
-    asked = {"run": run, "attempt": attempt}
-    return connection.execute(_FENCE, asked).first() is not None
+    return _FENCE.finds(connection, {"run": run, "attempt": attempt})
 
 
 def end(connection: Connection, hold: Hold, ending: Ending) -> bool:

@@ -312,7 +312,8 @@ class Actions:
             await passage.settle(RowState.DONE, told.body())
             return told
         try:
-            refuse_spent(self._limits(asking), asking.ledger.totals.calls, 0.0)
+            made, most = asking.ledger.totals.calls, self._around.steps
+            refuse_spent(asking.release.limits, made, 0.0, most=most)
         except SeatrialError as error:
             unsure = is_repeated(passage.decision)
             return await self._refused(asking, passage, row, error, unsure=unsure)
@@ -423,12 +424,6 @@ class Actions:
             release=asking.caller.release,
             seed=seed(run) ^ row.seq,
         )
-
-    def _limits(self, asking: _Asking) -> Any:  # noqa: ANN401 - Limits
-        limits = asking.release.limits
-        if limits.steps is not None:
-            return limits
-        return limits.model_copy(update={"steps": self._around.steps})
 
     def _try(self, asking: _Asking, row: Row) -> tuple[CallKey, Intent]:
         return asking.ledger.next(CallKind.TOOL), replace(self._intent(asking), row=row.seq)
