@@ -1,15 +1,21 @@
 """Connectors as a cell's settings bind them."""
 
 import asyncio
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 import pytest
+from psycopg import sql
 from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from seatrial.cell.journal.store.tables import HISTORY as JOURNAL
 from seatrial.cell.tools.domain.refusals import ConnectorRefused
 from seatrial.cell.tools.domain.values import Performing, Told
+from seatrial.cell.tools.service.ports import Connector
 from seatrial.contract.releases.actions import Effect, SqlCall, Tool
 from seatrial.kit.clock import SystemClock
 from seatrial.kit.crypto.digests import Digest
@@ -17,6 +23,7 @@ from seatrial.kit.database.database import Database
 from seatrial.kit.database.migrations import migrate_now
 from seatrial.main.cell_tools import Means, bound
 from seatrial.main.settings import ConnectorSection
+from tests.servers import postgres
 
 
 def _means(folder: Path) -> Means:
@@ -37,7 +44,19 @@ def _section(kind: str, url: str) -> ConnectorSection:
 
 def _told(folder: Path, url: str, statement: str, effect: Effect) -> Told:
     """What one statement on a bound database comes to."""
-    call = Performing(
+    connector = bound({"shop": _section("sql", url)}, _means(folder))["shop"].open()
+
+    async def performed() -> Told:
+        try:
+            return await connector.perform(_call(statement, effect))
+        finally:
+            await connector.close()
+
+    return asyncio.run(performed())
+
+
+def _call(statement: str, effect: Effect = Effect.READ) -> Performing:
+    return Performing(
         action="do",
         tool=Tool(
             effect=effect,
@@ -51,15 +70,6 @@ def _told(folder: Path, url: str, statement: str, effect: Effect) -> Told:
         release=Digest.of(b""),
         seed=1,
     )
-    connector = bound({"shop": _section("sql", url)}, _means(folder))["shop"].open()
-
-    async def performed() -> Told:
-        try:
-            return await connector.perform(call)
-        finally:
-            await connector.close()
-
-    return asyncio.run(performed())
 
 
 @pytest.mark.parametrize(
@@ -124,3 +134,42 @@ def test_a_statement_neither_ends_its_transaction_nor_reaches_other_files(
     told = _told(tmp_path, "sqlite:///shop.db", statement or " ", Effect.TRANSACTIONAL)
     assert (told.ok, told.code) == (False, "action_failed")
     assert not (tmp_path / "copy.db").exists()
+
+
+def test_an_sqlite_file_has_no_password(tmp_path: Path) -> None:
+    section = ConnectorSection(kind="sql", url=SecretStr("sqlite:///shop.db"), secret="shop")
+    with pytest.raises(ConnectorRefused, match="password"):
+        bound({"shop": section}, _means(tmp_path))
+
+
+def test_a_roles_password_is_the_vaults_and_may_change_while_the_cell_runs(tmp_path: Path) -> None:
+    server = postgres.shared()
+    role, vault = f"clerk_{os.getpid()}", {"shop": "first/@:%"}
+
+    async def secret(name: str) -> str:
+        return vault[name]
+
+    async def performed(admin: "psycopg.Connection[Any]", connector: Connector) -> None:
+        who = _call("SELECT current_user AS who")
+        named = sql.Identifier(role)
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(named, vault["shop"]))
+        assert (await connector.perform(who)).value == [{"who": role}]
+        vault["shop"] = "second"
+        admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(named, vault["shop"]))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role]
+        )
+        refused = await connector.perform(who)
+        assert (refused.ok, refused.code) == (False, "action_unreachable")
+        assert "first" not in str(refused.error)
+        assert (await connector.perform(who)).value == [{"who": role}]
+        await connector.close()
+        admin.execute(sql.SQL("DROP ROLE {}").format(named))
+
+    with server.database() as name:
+        url = make_url(server.tcp_url(name)).set(username=role, password=None)
+        section = ConnectorSection(kind="sql", url=SecretStr(str(url)), secret="shop")
+        means = replace(_means(tmp_path), secrets=secret)
+        connector = bound({"shop": section}, means)["shop"].open()
+        with psycopg.connect(server.admin_url(), autocommit=True) as admin:
+            asyncio.run(performed(admin, connector))

@@ -1,5 +1,6 @@
 """What actions are performed on in one environment, made of a cell's settings."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from seatrial.cell.tools.service.connectors import Bound
 from seatrial.cell.tools.service.ports import Connector, Returned, Secrets, Statements
 from seatrial.contract.releases.actions import FunctionCall
 from seatrial.kit.clock import Clock
-from seatrial.kit.database.address import SqliteAddress, parse
+from seatrial.kit.database.address import SqliteAddress, parse, with_password
 from seatrial.kit.database.database import Database
 from seatrial.kit.database.lanes import Limits
 from seatrial.kit.errors import SeatrialError
@@ -84,11 +85,18 @@ def _bound(name: str, section: ConnectorSection, means: Means) -> Bound:
     if str(parse(address)) == str(parse(means.own)):
         raise ConnectorRefused(connector=name, reason="it is the cell's own database")
 
-    def open_database() -> Connector:
-        database = Database.open(address, clock=means.clock, limits=_LIMITS)
-        return SqlConnector(name, database, means.functions)
+    if section.secret and isinstance(parse(address), SqliteAddress):
+        raise ConnectorRefused(
+            connector=name, reason="an SQLite file has no password, so no `secret`"
+        )
 
-    return Bound(kind="sql", open=open_database)
+    async def opening() -> Database:
+        full = address
+        if section.secret:
+            full = with_password(address, await means.secrets(section.secret))
+        return await asyncio.to_thread(Database.open, full, clock=means.clock, limits=_LIMITS)
+
+    return Bound(kind="sql", open=lambda: SqlConnector(name, opening, means.functions))
 
 
 def placed(url: str, folder: Path) -> str:

@@ -192,11 +192,12 @@ class ConnectorSection(Section):
     url: SecretStr = Field(
         SecretStr(""),
         description="`sqlite:///…` (below the cell's folder where it is relative), "
-        "`postgresql://…`, or `https://…`.",
+        "`postgresql://role@host/database`, or `https://…`.",
     )
     secret: str = Field(
         "",
-        description="Name of the secret in the vault that is sent to an HTTP service.",
+        description="Name of the secret in the vault: what is sent to an HTTP service, or a "
+        "PostgreSQL role's password.",
     )
     header: str = Field(
         "authorization: Bearer", description="The header that carries it, and what stands before."

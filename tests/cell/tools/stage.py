@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +263,7 @@ async def cell(
         )
         runs = Runs(database, ports, clock=CLOCK, ids=IDS, sole=sole, bounds=BOUNDS)
         desk_there = HttpConnector("desk", address, client=client, secrets=_secret, secret="desk")
-        shop_there = SqlConnector("shop", shop, functions)
+        shop_there = SqlConnector("shop", partial(_opened, shop), functions)
         bound = {
             "shop": Bound(kind="sql", open=lambda: wrap("shop", shop_there)),
             "desk": Bound(kind="http", open=lambda: wrap("desk", desk_there)),
@@ -356,6 +357,10 @@ def mask(material: Material) -> Masked:
         expect=tuple(material.expect),
     )
     return Masked(fixture=fixture, people=0, dropped=())
+
+
+async def _opened(database: Database) -> Database:
+    return database
 
 
 async def _secret(name: str) -> str:

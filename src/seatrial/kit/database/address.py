@@ -76,6 +76,11 @@ def parse(url: str) -> SqliteAddress | PostgresAddress:
             )
 
 
+def with_password(url: str, password: str) -> str:
+    """`url`, which `parse` takes, with this password instead of its own."""
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
+
+
 def _sqlite(parts: URL) -> SqliteAddress:
     if parts.host or parts.username or parts.query:
         raise DatabaseUrlInvalid(reason="an SQLite URL has a path and nothing else; three slashes")

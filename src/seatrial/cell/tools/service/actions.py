@@ -336,7 +336,7 @@ class Actions:
     async def _connector(self, asking: _Asking, row: Row) -> Connector:
         if asking.attempt.mode is Mode.FIXTURE:
             return FixtureConnector(self._around.recording, row)
-        return await self._around.connectors.of(asking.tool)
+        return self._around.connectors.of(asking.tool)
 
     async def _refused(
         self, asking: _Asking, passage: Passage, row: Row, error: SeatrialError, *, unsure: bool

@@ -1,6 +1,7 @@
 """A connector that is a database."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from seatrial.cell.tools.domain.refusals import (
@@ -15,10 +16,13 @@ from seatrial.cell.tools.store import databases
 from seatrial.cell.tools.store.databases import Transaction
 from seatrial.contract.releases.actions import Effect, FunctionCall, SqlCall
 from seatrial.kit.database.database import Database
-from seatrial.kit.database.errors import CommitUnknown
+from seatrial.kit.database.errors import CommitUnknown, DatabaseAccessRefused
 from seatrial.kit.errors import SeatrialError
 
 KIND: Final = "sql"
+
+Opening = Callable[[], Awaitable[Database]]
+"""Opens the database, with the password that the vault holds at this moment."""
 
 
 class SqlConnector:
@@ -26,16 +30,19 @@ class SqlConnector:
 
     Args:
         name: of the connector.
-        database: where; its own, never a cell's.
+        opening: of its own database, never a cell's. It is opened when it is first needed, and
+            again when it has refused its password.
         functions: where functions run.
     """
 
     kind: Final = KIND
 
-    def __init__(self, name: str, database: Database, functions: Functions) -> None:
+    def __init__(self, name: str, opening: Opening, functions: Functions) -> None:
         self._name = name
-        self._database = database
+        self._opening = opening
         self._functions = functions
+        self._database: Database | None = None
+        self._busy = asyncio.Lock()
         self._prepared: set[bool] = set()
 
     async def perform(self, call: Performing) -> Told:
@@ -60,13 +67,15 @@ class SqlConnector:
     async def _committed(self, call: Performing, work: databases.Work) -> Told:
         """Do the work in one transaction; what is lost before its commit has had no effect."""
         try:
-            await self._ready(call)
-            return await databases.perform(self._database, call, work)
+            database = await self._ready(call)
+            return await databases.perform(database, call, work)
         except CommitUnknown as error:
             if call.tool.effect is Effect.READ:
                 return Told.failed(ActionUnreachable(action=call.action, reason=_reason(error)))
             raise OutcomeUnknown(action=call.action, reason=_reason(error)) from None
         except SeatrialError as error:
+            if isinstance(error, DatabaseAccessRefused):
+                await self.close()
             kind = ActionUnreachable if error.status >= 500 else ActionFailed
             if isinstance(error, ActionFailed):
                 return Told.failed(error)
@@ -74,18 +83,26 @@ class SqlConnector:
 
     async def lookup(self, call: Performing) -> Told | None:
         """See `Connector`."""
-        await self._ready(call)
-        return await self._database.read(lambda connection: databases.marked(connection, call))
+        database = await self._ready(call)
+        return await database.read(lambda connection: databases.marked(connection, call))
 
     async def close(self) -> None:
         """See `Connector`."""
-        await self._database.close()
+        async with self._busy:
+            database, self._database = self._database, None
+            self._prepared.clear()
+            if database is not None:
+                await database.close()
 
-    async def _ready(self, call: Performing) -> None:
+    async def _ready(self, call: Performing) -> Database:
         marks = call.tool.effect is Effect.TRANSACTIONAL
-        if marks not in self._prepared:
-            await asyncio.to_thread(databases.prepare, self._database, self._name, marks=marks)
-            self._prepared.add(marks)
+        async with self._busy:
+            if self._database is None:
+                self._database = await self._opening()
+            if marks not in self._prepared:
+                await asyncio.to_thread(databases.prepare, self._database, self._name, marks=marks)
+                self._prepared.add(marks)
+            return self._database
 
 
 def _run(transaction: Transaction, statement: str) -> Told:

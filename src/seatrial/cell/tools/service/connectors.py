@@ -1,6 +1,5 @@
 """The connectors of one environment: opened when they are first needed."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,9 +12,6 @@ from seatrial.cell.tools.service.by_function import FunctionConnector
 from seatrial.cell.tools.service.ports import Connector, Functions
 from seatrial.contract.releases.actions import FunctionCall, HttpCall, InProcess, SqlCall, Tool
 
-Opening = Callable[[], Connector]
-"""Opens one; blocks, so it is called on a thread."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
@@ -23,11 +19,11 @@ class Bound:
 
     Attributes:
         kind: `sql` or `http`.
-        open: see there.
+        open: makes it; what it stands on is reached when it is first used.
     """
 
     kind: str
-    open: Opening
+    open: Callable[[], Connector]
 
 
 class Connectors:
@@ -44,7 +40,6 @@ class Connectors:
         self._bound = bound
         self._functions = FunctionConnector(functions)
         self._open: dict[str, Connector] = {}
-        self._opening = asyncio.Lock()
 
     def refuse_unfit(self, action: str, tool: Tool, *, recorded: bool = False) -> None:
         """Refuse an action that nothing performs here, before anything is done for it.
@@ -71,22 +66,14 @@ class Connectors:
         if not isinstance(how, fits):
             raise ConnectorUnfit(connector=tool.connector, kind=bound.kind, action=action)
 
-    async def of(self, tool: Tool) -> Connector:
-        """The connector of an action that `refuse_unfit` has let pass.
-
-        Raises:
-            SeatrialError: it cannot be opened.
-        """
+    def of(self, tool: Tool) -> Connector:
+        """The connector of an action that `refuse_unfit` has let pass."""
         name = tool.connector
         if name is None:
             return self._functions
-        found = self._open.get(name)
-        if found is not None:
-            return found
-        async with self._opening:
-            if name not in self._open:
-                self._open[name] = await asyncio.to_thread(self._bound[name].open)
-            return self._open[name]
+        if name not in self._open:
+            self._open[name] = self._bound[name].open()
+        return self._open[name]
 
     async def close(self) -> None:
         """Let all go."""
