@@ -164,7 +164,7 @@ class CellRooms:
         return Routes(
             [
                 *inner_routes(slots, self._models, self._prompts),
-                *action_routes(slots, self._actions, Waits(self._books, self._frame.clock)),
+                *action_routes(slots, self._actions, self._waits),
                 *mcp_routes(slots, Tools(self._actions)),
             ]
         )
@@ -349,6 +349,10 @@ class CellRooms:
                 steps=self._settings.runs.steps,
             )
         )
+
+    @cached_property
+    def _waits(self) -> Waits:
+        return Waits(self._books, self._frame.clock, self._fixtures.answer)
 
     @cached_property
     def _fixtures(self) -> Fixtures:

@@ -1,6 +1,9 @@
 """Fixtures in a cell: what they are made of, which are proposed, and runs that rehearse one."""
 
 import json
+import subprocess
+import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,13 +17,20 @@ from seatrial.cell.tools.service.reviews import Word
 from seatrial.cell.vault.domain import SecretMissing
 from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.contract.runs.states import Outcome, RunState
-from seatrial.data.fixtures.domain import Fixture, FixtureExpectsNothing, FixtureRefused, ToolCall
+from seatrial.data.fixtures.domain import (
+    Expectation,
+    Fixture,
+    FixtureExpectsNothing,
+    FixtureRefused,
+    ToolCall,
+)
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.database import Database
 from seatrial.kit.transparency.service import entries
 from tests.cell.door.cells import in_a_loop
 from tests.cell.tools.stage import CLOCK, IDS, Calling, Cell, cell
 from tests.cell.tools.world import ledger
+from tests.servers.fixtures import BOTH
 
 SOMEBODY = Caller(id="tok_p", name="p", tenant="", permissions=frozenset(CellPermission))
 OF_ACME = Caller(id="tok_a", name="a", tenant="acme", permissions=frozenset(CellPermission))
@@ -145,7 +155,7 @@ async def test_what_a_person_said_of_an_action_is_part_of_the_recording(
 
 @with_sqlite
 @in_a_loop
-async def test_a_run_on_a_fixture_waits_for_nothing_and_needs_no_connector(
+async def test_in_a_rehearsal_a_timer_has_gone_off_and_no_connector_is_needed(
     database: Database, shop: Database
 ) -> None:
     async def waits(calling: Calling) -> Any:
@@ -163,7 +173,9 @@ async def test_a_run_on_a_fixture_waits_for_nothing_and_needs_no_connector(
         run = await rehearsed(here, fixture, "hello")
         assert run.state is RunState.SUCCEEDED, run.failure
         assert run.output[1] == 7
-        assert "stand_in" in run.output[0]
+        rang = datetime.fromisoformat(run.output[0]["at"])
+        assert run.ended is not None
+        assert rang - run.created >= timedelta(hours=1) > run.ended - run.created
     assert ledger(shop) == []
 
 
@@ -216,6 +228,68 @@ async def test_a_run_that_has_waited_becomes_a_fixture_too(
         assert [each.call.tool for each in made.calls] == ["look"]
         again = await rehearsed(here, made, "hello")
         assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+
+
+async def _hears(calling: Calling) -> Any:
+    heard = [(await calling.wait(event="paid"))["cents"] for _ in range(calling.input)]
+    return [*heard, await calling.call("look", order="W1")]
+
+
+@in_a_loop
+async def test_what_a_run_heard_from_outside_answers_its_rehearsal(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _hears, masking=_key) as here:
+        run = await here.started(2)
+        for cents in (500, 700):
+            await here.parked(run)
+            await here.runs.tell_event(run.id, "paid", {"cents": cents})
+        run = await here.ended(run)
+        made = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+        assert [(each.call.tool, each.result) for each in made.calls[:2]] == [
+            ("event:paid", {"cents": 500}),
+            ("event:paid", {"cents": 700}),
+        ]
+        again = await rehearsed(here, made, 2)
+        assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+        [one, other] = [await rehearsed(here, made, 1, session="s") for _ in range(2)]
+        assert (one.output[0], other.output[0]) == (500, 700)
+
+
+@with_sqlite
+@in_a_loop
+async def test_a_wait_that_a_fixture_lacks_fails_as_a_call_that_it_lacks(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _hears, masking=_key) as here:
+        quiet = await here.ended(await here.started(0))
+        made = (await here.fixtures.make(quiet.id, HOLDS, SOMEBODY)).fixture
+        run = await rehearsed(here, made, 1)
+        assert run.failure is not None
+        assert run.failure.message.startswith("wait_unanswered: The wait for 'event:paid'")
+        [heard] = await here.fixtures.acted(run.id, SOMEBODY)
+        assert (heard.tool, heard.code) == ("event:paid", "call_not_recorded")
+        allowed = Expectation.parse('may_call event:paid -> {"cents": 9}')
+        made = made.model_copy(update={"expect": (*made.expect, allowed)})
+        run = await rehearsed(here, made, 1)
+        assert run.output[0] == 9
+
+
+@pytest.mark.parametrize("waits", ["", "waits"])
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_rehearsal_that_dies_within_a_call_asks_nobody_and_is_answered_again(
+    kind: str, waits: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cell.assess.kill_rehearsal", kind, waits],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures == {"kills": 2, "state": "succeeded", "output": ["mailed", "b"], "asked": 0}
 
 
 async def _fails(calling: Calling) -> Any:

@@ -222,6 +222,7 @@ async def cell(
     sole: bool = False,
     working: bool = True,
     masking: Secrets | None = None,
+    fixtures: type[Fixtures] = Fixtures,
 ) -> AsyncIterator[Cell]:
     """A cell with its worker at work."""
     migrate_now(database, [LOG, RUNS, JOURNAL, FIXTURES])
@@ -267,7 +268,7 @@ async def cell(
             "shop": Bound(kind="sql", open=lambda: wrap("shop", shop_there)),
             "desk": Bound(kind="http", open=lambda: wrap("desk", desk_there)),
         }
-        fixtures = Fixtures(
+        kept = fixtures(
             FixtureSurroundings(
                 database=database,
                 environment="staging",
@@ -291,19 +292,19 @@ async def cell(
             releases=releases,
             connectors=Connectors("staging", bound, functions),
             clock=CLOCK,
-            recording=fixtures.answer,
+            recording=kept.answer,
         )
         here = Cell(
             database=database,
             runs=runs,
             actions=Actions(around),
             reviews=Reviews(database, runs, CLOCK),
-            waits=Waits(books, CLOCK),
+            waits=Waits(books, CLOCK, kept.answer),
             books=books,
             desk=desk,
             functions=functions,
             release=active,
-            fixtures=fixtures,
+            fixtures=kept,
         )
         made.append(here)
         async with _working(runs) if working else contextlib.nullcontext():
