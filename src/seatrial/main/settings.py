@@ -218,6 +218,12 @@ class FixturesSection(Section):
         "cell's folder where they are relative) or `postgresql://…`; empty: people are known from "
         "the run alone.",
     )
+    seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        600.0, description="How long masking and verifying one run may take."
+    )
+    memory_mb: Annotated[int, Field(ge=256)] = Field(
+        4_096, description="Memory of the process that masks, in MiB; Linux keeps the bound."
+    )
 
 
 class TelemetrySection(Section):

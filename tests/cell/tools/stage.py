@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seatrial.cell.assess.domain.fixtures import Masked, Material
+from seatrial.cell.assess.domain.masking import Masked, Material
 from seatrial.cell.assess.service.fixtures import Fixtures
 from seatrial.cell.assess.service.fixtures import Surroundings as FixtureSurroundings
 from seatrial.cell.assess.store.fixtures import HISTORY as FIXTURES
@@ -342,7 +342,7 @@ class _Client:
         """See `HttpClient`: the stack closes it."""
 
 
-def mask(material: Material) -> Masked:
+async def mask(material: Material) -> Masked:
     """Masks nothing: what a fixture is made of is what is looked at here."""
     talk = material.conversation
     fixture = Fixture(
