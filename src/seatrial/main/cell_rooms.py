@@ -226,7 +226,9 @@ class CellRooms:
         retention = Retention(
             after=timedelta(days=bounds.days), ceiling=int(bounds.max_gb * (1 << 30))
         )
-        return Sweeper(frame.database, retention, self.runs.ends, frame.clock)
+        return Sweeper(
+            frame.database, retention, self.runs.ends, frame.clock, (self._fixtures.sweep,)
+        )
 
     # --- Agents ----------------------------------------------------------------------------------
 
@@ -376,6 +378,9 @@ class CellRooms:
                 source=source,
                 key=settings.key,
                 work=folder / "fixtures.work",
+                retention=Retention(
+                    after=timedelta(days=settings.days), ceiling=int(settings.max_mb * (1 << 20))
+                ),
                 written=self._books.written,
                 on_read=self._payload_read,
             )

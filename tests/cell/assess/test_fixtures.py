@@ -1,5 +1,6 @@
 """Fixtures in a cell: what they are made of, which are proposed, and runs that rehearse one."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -8,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from seatrial.cell.assess.domain.fixtures import FixtureKeyMissing, FixtureMisplaced
+from seatrial.cell.assess.domain.fixtures import (
+    FixtureKeyMissing,
+    FixtureMisplaced,
+    FixturesFull,
+)
+from seatrial.cell.assess.store import fixtures as store
+from seatrial.cell.journal.domain.retention import Retention
 from seatrial.cell.journal.domain.rows import Mode
 from seatrial.cell.runs.domain.refusals import RunStateConflict, RunUnknown
 from seatrial.cell.runs.domain.values import Choice, Run
@@ -22,8 +29,10 @@ from seatrial.data.fixtures.domain import (
     Fixture,
     FixtureExpectsNothing,
     FixtureRefused,
+    Masking,
     ToolCall,
 )
+from seatrial.kit.crypto.canonical import canonical
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.database import Database
 from seatrial.kit.transparency.service import entries
@@ -290,6 +299,74 @@ def test_a_rehearsal_that_dies_within_a_call_asks_nobody_and_is_answered_again(
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures == {"kills": 2, "state": "succeeded", "output": ["mailed", "b"], "asked": 0}
+
+
+def other(number: int) -> Fixture:
+    """A fixture of its own, of some 300 bytes."""
+    return Fixture(
+        run=f"r{number}",
+        release="old",
+        masking=Masking(rules="r", key=None, verdict="v"),
+        messages=("hello",),
+        expect=(Expectation.parse("succeeds"),),
+    )
+
+
+async def given(here: Cell, number: int) -> str:
+    """The digest of a fixture that was given."""
+    return await here.fixtures.give(other(number).model_dump(mode="json"), "support", None)
+
+
+async def aged(here: Cell, digest: str, days: float) -> None:
+    """As if it had been given so many days ago."""
+    at = CLOCK.now() - timedelta(days=days)
+    await here.database.write(lambda connection: store.renew(connection, digest, at))
+
+
+async def kept(here: Cell) -> list[str]:
+    return [each.digest for each in await here.fixtures.held()]
+
+
+@in_a_loop
+async def test_a_fixture_goes_when_it_is_too_old_unless_a_run_needs_it_or_it_is_given_again(
+    database: Database, shop: Database
+) -> None:
+    async def waits(_calling: Calling) -> Any:
+        await asyncio.Event().wait()
+
+    keeping = Retention(after=timedelta(days=3))
+    async with cell(database, shop, waits, keeping=keeping) as here:
+        needed, again, gone, young = [await given(here, n) for n in range(4)]
+        run = await here.started(mode=Mode.FIXTURE, follows=needed, counted=False)
+        for digest, days in ((needed, 9), (again, 8), (gone, 7), (young, 2)):
+            await aged(here, digest, days)
+        assert [each.digest for each in await here.fixtures.held() if each.needed] == [needed]
+        await given(here, 1)
+        await here.fixtures.sweep()
+        assert await kept(here) == [again, young, needed]
+        await here.runs.cancel(run.id)
+        await here.fixtures.sweep()
+        assert await kept(here) == [again, young]
+
+
+@with_sqlite
+@in_a_loop
+async def test_above_the_ceiling_the_fixture_goes_that_was_given_longest_ago(
+    database: Database, shop: Database
+) -> None:
+    size = len(canonical(other(0).model_dump(mode="json")))
+    keeping = Retention(ceiling=2 * size)
+    async with cell(database, shop, _each, keeping=keeping) as here:
+        first, second = [await given(here, n) for n in (0, 1)]
+        await aged(here, first, 2)
+        await aged(here, second, 1)
+        third = await given(here, 2)
+        assert await kept(here) == [third, second]
+        fourth = await given(here, 3)
+        assert await kept(here) == [fourth, third]
+        with pytest.raises(FixturesFull):  # both were given just now
+            await given(here, 4)
+        assert await kept(here) == [fourth, third]
 
 
 async def _fails(calling: Calling) -> Any:

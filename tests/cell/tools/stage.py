@@ -14,6 +14,7 @@ from seatrial.cell.assess.store.fixtures import HISTORY as FIXTURES
 from seatrial.cell.hosts.domain import Error, HostEvent, Origin, Result, RunRequest, SlotIdentity
 from seatrial.cell.journal.domain.calls import Call
 from seatrial.cell.journal.domain.records import Bounds as BookBounds
+from seatrial.cell.journal.domain.retention import Retention
 from seatrial.cell.journal.service.books import Books, RunFacts
 from seatrial.cell.journal.service.metering import Journal, calls
 from seatrial.cell.journal.service.writing import Surroundings as Recording
@@ -223,6 +224,7 @@ async def cell(
     working: bool = True,
     masking: Secrets | None = None,
     fixtures: type[Fixtures] = Fixtures,
+    keeping: Retention | None = None,
 ) -> AsyncIterator[Cell]:
     """A cell with its worker at work."""
     migrate_now(database, [LOG, RUNS, JOURNAL, FIXTURES])
@@ -282,6 +284,7 @@ async def cell(
                 source="",
                 key="masking",
                 work=Path("work"),
+                retention=keeping or Retention(),
                 written=books.written,
             )
         )

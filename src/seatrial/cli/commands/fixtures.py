@@ -130,15 +130,26 @@ def add_command(
 
 
 @fixtures.command("list")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=_FOLDER, required=False)
+@env_option("staging", "Without FOLDER: whose cell is asked.")
+@access_option
 @json_option
-def list_command(folder: Path, *, as_json: bool) -> None:
+def list_command(
+    folder: Path | None, *, environment: str, access: Path | None, as_json: bool
+) -> None:
     """List the fixtures in FOLDER, and which of them are proved.
+
+    Without FOLDER, list those that a cell was given to try releases on, and keeps until the
+    retention in its settings lets them go.
 
     \b
     Examples:
       seatrial fixtures list tests/incidents
+      seatrial fixtures list --env staging
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    if folder is None:
+        _list_held(environment, access, as_json=as_json)
+        return
     rows = [_row(path, fixture) for path, fixture in every(folder)]
     if as_json:
         answer_json(rows)
@@ -259,6 +270,26 @@ def prove_command(  # noqa: PLR0913 - one parameter for each option
     for missed in proof.missed:
         click.echo(f"       {tamed(missed)}")
     click.echo(f"green  {proof.green}\nkept   {path}")
+
+
+def _list_held(environment: str, access: Path | None, *, as_json: bool) -> None:
+    where(environment)
+    found = reaching(access, lambda servers: servers.cell(environment).fixtures())
+    if as_json:
+        answer_json(found)
+        return
+    rows = [
+        (
+            printable(str(each["fixture"]).partition(":")[2]),
+            f"{each['bytes'] / 1024:.1f} KiB",
+            printable(str(each["given"])),
+            "a run is on it" if each["needed"] else "",
+        )
+        for each in found.get("fixtures") or []
+    ]
+    click.echo(table(("fixture", "size", "given", "needed"), rows) if rows else "no fixtures")
+    if rows:
+        click.echo(f"{found['count']} fixtures, {found['bytes'] / (1 << 20):.1f} MiB")
 
 
 def _read(told: Row, environment: str) -> Fixture:
