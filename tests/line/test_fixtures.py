@@ -156,6 +156,8 @@ def test_a_run_that_waited_for_an_event_and_a_review_is_red_then_green() -> None
         [held] = here.done("fixtures", "list", "--env", "staging", "--json").json["fixtures"]
         assert held["fixture"] == made["digest"]
         _deployed(here, "cents", first='asked("/v1/waits", {"event": "sure"})')
+        empty = here.call("fixtures", "run", "nowhere", "--agent", "refunds")
+        assert (empty.code, "error fixture_missing" in empty.err) == (3, True), empty
         red = here.call("fixtures", "run", "suite", "--agent", "refunds", "--json")
         assert red.code == 6, red
         assert "event:sure" in red.json[0]["missed"][0]

@@ -13,6 +13,7 @@ from seatrial.cli.talk import progress, say, tamed, where
 from seatrial.data.fixtures.domain import (
     Expectation,
     Fixture,
+    FixtureMissing,
     FixtureRefused,
     Outcome,
     Proof,
@@ -209,6 +210,8 @@ def run_command(
       seatrial fixtures run tests/incidents --agent support --release support@15 --json
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     suite = list(every(folder))
+    if not suite:
+        raise FixtureMissing(path=str(folder))
     where(environment, agent)
 
     async def use(servers: Reached) -> list[tuple[Path, tuple[str, ...]]]:
@@ -331,9 +334,8 @@ def _show_tried(tried: Sequence[tuple[Path, tuple[str, ...]]]) -> None:
         (path.stem[:_SHORT], "missed" if missed else "held", printable("; ".join(missed))[:160])
         for path, missed in tried
     ]
-    click.echo(table(("fixture", "expected", "what is missed"), rows) if rows else "no fixtures")
-    if rows:
-        click.echo(f"{sum(not missed for _, missed in tried)} of {len(rows)} hold")
+    click.echo(table(("fixture", "expected", "what is missed"), rows))
+    click.echo(f"{sum(not missed for _, missed in tried)} of {len(rows)} hold")
 
 
 def _call(recorded: Recorded) -> str:
