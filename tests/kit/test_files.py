@@ -1,5 +1,6 @@
 """A private file is whole or not there, and a lock dies with its holder."""
 
+import gzip
 import multiprocessing
 import os
 import signal
@@ -8,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.kit.files import FolderInUse, held, holder_of, write_private
+from seatrial.kit.files import (
+    FolderInUse,
+    Unreadable,
+    held,
+    holder_of,
+    read_bounded,
+    write_private,
+)
 
 
 def test_a_private_file_is_replaced_whole_and_stays_private(tmp_path: Path) -> None:
@@ -62,3 +70,29 @@ def test_a_lock_file_that_names_nobody_names_nobody(tmp_path: Path, text: str) -
     path.write_text(text)
     assert holder_of(path) is None
     assert holder_of(tmp_path / "missing") is None
+
+
+def test_a_file_is_read_up_to_its_bound_packed_or_not(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    plain.write_bytes(b"x" * 100)
+    packed.write_bytes(gzip.compress(b"x" * 100))
+    assert read_bounded(plain, 100) == read_bounded(packed, 100, unpack=True) == b"x" * 100
+    assert read_bounded(packed, 100) == packed.read_bytes()
+    for path in (plain, packed):
+        with pytest.raises(Unreadable, match="it is larger than"):
+            read_bounded(path, 99, unpack=True)
+
+
+def test_why_a_file_cannot_be_read_is_said(tmp_path: Path) -> None:
+    cut = tmp_path / "cut"
+    cut.write_bytes(gzip.compress(os.urandom(1_000))[:-20])
+    broken = tmp_path / "broken"
+    broken.write_bytes(gzip.compress(b"x" * 1_000)[:10] + b"\xff" * 40)
+    for path, why in (
+        (tmp_path / "nowhere", "No such file"),
+        (tmp_path, "Is a directory"),
+        (cut, "Compressed file ended"),
+        (broken, "Error"),
+    ):
+        with pytest.raises(Unreadable, match=why):
+            read_bounded(path, 1 << 20, unpack=True)

@@ -27,10 +27,8 @@ from seatrial.contract.runs.states import ENDED
 from seatrial.kit.database.connection import Connection
 from seatrial.kit.database.database import Database
 from seatrial.kit.errors import SeatrialError
-from seatrial.kit.http.answers import answer_json
-from seatrial.kit.http.asgi import Receive, Scope, Send
-from seatrial.kit.http.requests import header, read_body
 from tests.cell.llms.provider import serving
+from tests.cell.tools.world import Desk
 from tests.line.processes import guests
 from tests.line.system import Shape, System, system
 from tests.servers import postgres
@@ -100,28 +98,6 @@ _MOST_DEATHS: Final = 5
 _PATIENCE: Final = 120.0
 
 
-@dataclass
-class Desk:
-    """A service that remembers deeds by their keys, and takes its time."""
-
-    deeds: list[tuple[str, str, str]] = field(default_factory=list)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await read_body(scope, receive, limit=1 << 20)
-        await asyncio.sleep(_MOMENT)
-        _, kind, what = scope["raw_path"].decode().split("/")
-        key = (header(scope, b"idempotency-key") or b"").decode()
-        known = {key: what for _, key, what in self.deeds}
-        if kind == "by-key":
-            status = 200 if what in known else 404
-            await answer_json(send, {"did": known.get(what)}, status=status)
-            return
-        if kind in _WRITES and not (kind == "put" and key in known):
-            self.deeds.append((kind, key, what))
-        await asyncio.sleep(_MOMENT)
-        await answer_json(send, {"did": what})
-
-
 @dataclass(kw_only=True)
 class Effects:
     """A system whose processes die beside runs that have effects."""
@@ -174,8 +150,7 @@ class Effects:
         for each in (await cell.reviews())["reviews"]:
             if each["run"] != run:
                 continue
-            done = {(kind, what) for kind, _, what in self.desk.deeds}
-            done |= {("pay", what) for what in await self._paid()}
+            done = {*_deeds(self.desk), *(("pay", what) for what in await self._paid())}
             happened = (each["action"], each["arguments"]["what"]) in done
             verb = "happened" if happened else "not-happened"
             await cell.answer(run, each["seq"], verb, {"value": "seen"} if happened else {})
@@ -241,6 +216,12 @@ def _read(path: str) -> list[str]:
         return [row[0] for row in raw.execute("SELECT what FROM ledger")]
 
 
+def _deeds(desk: Desk) -> list[tuple[str, str]]:
+    """What the service did: each a kind, and to what."""
+    found = (path.split("/") for _, path in desk.deeds)
+    return [(kind, what) for _, kind, what in found]
+
+
 def _furnish(connection: Connection) -> None:
     connection.execute(text("CREATE TABLE ledger (what TEXT NOT NULL)"))
 
@@ -259,7 +240,7 @@ def _program(rng: random.Random, name: str) -> list[list[tuple[str, str]]]:
 
 @contextlib.asynccontextmanager
 async def _standing(kind: str, seed: int) -> AsyncIterator[Effects]:
-    desk = Desk()
+    desk = Desk(moment=_MOMENT)
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(postgres.private("effects")) if kind == "postgresql" else None
         async with serving(desk) as address:
@@ -293,7 +274,7 @@ async def _killed_beside(kind: str, loops: int) -> Mapping[str, object]:
             runs = [(name, _program(rng, name)) for name in names]
             wanted += [c for _, steps in runs for step in steps for c in step if c[0] != "look"]
             await here.batch(runs)
-        done = Counter((kind, what) for kind, _, what in here.desk.deeds)
+        done = Counter(_deeds(here.desk))
         done += Counter(("pay", what) for what in await here._paid())
         twice = sum(count > 1 for count in done.values())
         lost = len(Counter(wanted) - done)

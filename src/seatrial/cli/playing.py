@@ -25,7 +25,7 @@ class CommandBroke(Failed):
     """The command {command!r} around a conversation broke: {reason}."""
 
     code = "command_broke"
-    cause = 'It must end with 0, and a judge must say {{"succeeded": true}} or false, and no more.'
+    cause = 'It must end with 0, and a judge must say {"succeeded": true} or false, and no more.'
     remedy = "Run it by hand; a judge is given the recording as JSON on standard input."
 
 

@@ -2,12 +2,17 @@
 
 import contextlib
 import fcntl
+import gzip
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from seatrial.kit.errors import Conflict
+
+_GZIP: Final = b"\x1f\x8b"
 
 
 class FolderInUse(Conflict):
@@ -36,6 +41,33 @@ def write_private(path: Path, content: bytes) -> None:
         Path(draft).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+class Unreadable(Exception):
+    """A file cannot be read; the text says why, for the error of whoever needs it."""
+
+
+def read_bounded(path: Path, limit: int, *, unpack: bool = False) -> bytes:
+    """What is in a file from outside, of at most `limit` bytes.
+
+    Args:
+        path: of the file.
+        limit: one byte more is refused before it is in memory.
+        unpack: also what gzip has packed, whose bytes count as they are unpacked.
+
+    Raises:
+        Unreadable: it is not there, may not be read, is broken or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            packed = unpack and file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+            with gzip.open(file) if packed else contextlib.nullcontext(file) as content:
+                data: bytes = content.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:  # a broken packing is an OSError too
+        raise Unreadable(getattr(error, "strerror", None) or str(error)) from None
+    if len(data) > limit:
+        raise Unreadable(f"it is larger than {limit >> 20} MiB")
+    return data
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The rooms of one cell, joined: each is made when it is first asked for."""
 
 import importlib
+import os
 import random
 from collections.abc import Collection, Coroutine, Iterator, Mapping
 from dataclasses import replace
@@ -10,9 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from seatrial.cell.assess.domain.fixtures import Masked, Material
+from seatrial.cell.assess.domain.masking import MaskingBounds
 from seatrial.cell.assess.service.fixtures import Fixtures
 from seatrial.cell.assess.service.fixtures import Surroundings as FixtureSurroundings
+from seatrial.cell.assess.service.masking import MaskingProcess
 from seatrial.cell.door.api.actions import action_routes
 from seatrial.cell.door.api.desk import Desk
 from seatrial.cell.door.api.drafts import draft_routes, local_run_routes
@@ -75,7 +77,6 @@ from seatrial.cell.tools.service.waits import Waits
 from seatrial.cell.vault.service import Vault, cipher_of
 from seatrial.contract.releases.release import Release
 from seatrial.contract.runs.access import Caller
-from seatrial.data.domain import DataExtraMissing
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.crypto.signing import VerifyKey
 from seatrial.kit.database.connection import Connection
@@ -89,9 +90,10 @@ from seatrial.main.probes import Probes
 from seatrial.main.process import (
     Frame,
 )
-from seatrial.main.settings import CellSettings, ModelsSection
+from seatrial.main.settings import CellSettings, FixturesSection, ModelsSection
 
-_MASKING: Final = "seatrial.main.cell_fixtures"
+_MASKING: Final = "seatrial.main.masking_process"
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 _PRICES: Final = "seatrial.cell.llms.service.price_table"
 
 
@@ -164,7 +166,7 @@ class CellRooms:
         return Routes(
             [
                 *inner_routes(slots, self._models, self._prompts),
-                *action_routes(slots, self._actions, Waits(self._books, self._frame.clock)),
+                *action_routes(slots, self._actions, self._waits),
                 *mcp_routes(slots, Tools(self._actions)),
             ]
         )
@@ -224,7 +226,9 @@ class CellRooms:
         retention = Retention(
             after=timedelta(days=bounds.days), ceiling=int(bounds.max_gb * (1 << 30))
         )
-        return Sweeper(frame.database, retention, self.runs.ends, frame.clock)
+        return Sweeper(
+            frame.database, retention, self.runs.ends, frame.clock, (self._fixtures.sweep,)
+        )
 
     # --- Agents ----------------------------------------------------------------------------------
 
@@ -351,6 +355,10 @@ class CellRooms:
         )
 
     @cached_property
+    def _waits(self) -> Waits:
+        return Waits(self._books, self._frame.clock, self._fixtures.answer)
+
+    @cached_property
     def _fixtures(self) -> Fixtures:
         settings, folder = self._settings.fixtures, self._folder
         source = settings.source.get_secret_value()
@@ -363,13 +371,16 @@ class CellRooms:
                 runs=self.runs,
                 releases=self._releases.release,
                 secrets=self.vault.secret,
-                mask=_masked,
+                mask=_masking(settings),
                 signing=own_keys(folder / "keys").signing,
                 clock=self._frame.clock,
                 rules=folder / settings.rules if settings.rules else None,
                 source=source,
                 key=settings.key,
                 work=folder / "fixtures.work",
+                retention=Retention(
+                    after=timedelta(days=settings.days), ceiling=int(settings.max_mb * (1 << 20))
+                ),
                 written=self._books.written,
                 on_read=self._payload_read,
             )
@@ -569,14 +580,11 @@ def _price_table() -> tuple[Any, Any]:
     return table
 
 
-def _masked(material: Material) -> Masked:
-    """Imported when the first fixture is made: the extra `data` may not be there."""
-    try:
-        module = importlib.import_module(_MASKING)
-    except ModuleNotFoundError as missing:
-        raise DataExtraMissing(package=missing.name) from None
-    masked: Masked = module.masked(material)
-    return masked
+def _masking(settings: FixturesSection) -> MaskingProcess:
+    """With what locale, home and temporary folder need, and nothing that this process was told."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    bounds = MaskingBounds(seconds=settings.seconds, memory=settings.memory_mb << 20)
+    return MaskingProcess(_MASKING, environment, bounds)
 
 
 def _usage(connection: Connection, run: str) -> Usage:

@@ -219,6 +219,20 @@ class FixturesSection(Section):
         "cell's folder where they are relative) or `postgresql://…`; empty: people are known from "
         "the run alone.",
     )
+    seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        600.0, description="How long masking and verifying one run may take."
+    )
+    memory_mb: Annotated[int, Field(ge=256)] = Field(
+        4_096, description="Memory of the process that masks, in MiB; Linux keeps the bound."
+    )
+    days: Annotated[float, Field(gt=0, le=36_500)] = Field(
+        30.0, description="How long a fixture that runs were given stays after the last was."
+    )
+    max_mb: Annotated[float, Field(gt=0)] = Field(
+        1_024.0,
+        description="All fixtures that runs were given, in MiB; beyond it those go that were given "
+        "longest ago, and where runs need them all, another is refused.",
+    )
 
 
 class TelemetrySection(Section):

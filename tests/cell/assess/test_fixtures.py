@@ -1,11 +1,21 @@
 """Fixtures in a cell: what they are made of, which are proposed, and runs that rehearse one."""
 
+import asyncio
 import json
+import subprocess
+import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from seatrial.cell.assess.domain.fixtures import FixtureKeyMissing, FixtureMisplaced
+from seatrial.cell.assess.domain.fixtures import (
+    FixtureKeyMissing,
+    FixtureMisplaced,
+    FixturesFull,
+)
+from seatrial.cell.assess.store import fixtures as store
+from seatrial.cell.journal.domain.retention import Retention
 from seatrial.cell.journal.domain.rows import Mode
 from seatrial.cell.runs.domain.refusals import RunStateConflict, RunUnknown
 from seatrial.cell.runs.domain.values import Choice, Run
@@ -14,13 +24,22 @@ from seatrial.cell.tools.service.reviews import Word
 from seatrial.cell.vault.domain import SecretMissing
 from seatrial.contract.runs.access import Caller, CellPermission
 from seatrial.contract.runs.states import Outcome, RunState
-from seatrial.data.fixtures.domain import Fixture, FixtureExpectsNothing, FixtureRefused, ToolCall
+from seatrial.data.fixtures.domain import (
+    Expectation,
+    Fixture,
+    FixtureExpectsNothing,
+    FixtureRefused,
+    Masking,
+    ToolCall,
+)
+from seatrial.kit.crypto.canonical import canonical
 from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.database.database import Database
 from seatrial.kit.transparency.service import entries
 from tests.cell.door.cells import in_a_loop
 from tests.cell.tools.stage import CLOCK, IDS, Calling, Cell, cell
 from tests.cell.tools.world import ledger
+from tests.servers.fixtures import BOTH
 
 SOMEBODY = Caller(id="tok_p", name="p", tenant="", permissions=frozenset(CellPermission))
 OF_ACME = Caller(id="tok_a", name="a", tenant="acme", permissions=frozenset(CellPermission))
@@ -145,7 +164,7 @@ async def test_what_a_person_said_of_an_action_is_part_of_the_recording(
 
 @with_sqlite
 @in_a_loop
-async def test_a_run_on_a_fixture_waits_for_nothing_and_needs_no_connector(
+async def test_in_a_rehearsal_a_timer_has_gone_off_and_no_connector_is_needed(
     database: Database, shop: Database
 ) -> None:
     async def waits(calling: Calling) -> Any:
@@ -163,7 +182,9 @@ async def test_a_run_on_a_fixture_waits_for_nothing_and_needs_no_connector(
         run = await rehearsed(here, fixture, "hello")
         assert run.state is RunState.SUCCEEDED, run.failure
         assert run.output[1] == 7
-        assert "stand_in" in run.output[0]
+        rang = datetime.fromisoformat(run.output[0]["at"])
+        assert run.ended is not None
+        assert rang - run.created >= timedelta(hours=1) > run.ended - run.created
     assert ledger(shop) == []
 
 
@@ -216,6 +237,136 @@ async def test_a_run_that_has_waited_becomes_a_fixture_too(
         assert [each.call.tool for each in made.calls] == ["look"]
         again = await rehearsed(here, made, "hello")
         assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+
+
+async def _hears(calling: Calling) -> Any:
+    heard = [(await calling.wait(event="paid"))["cents"] for _ in range(calling.input)]
+    return [*heard, await calling.call("look", order="W1")]
+
+
+@in_a_loop
+async def test_what_a_run_heard_from_outside_answers_its_rehearsal(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _hears, masking=_key) as here:
+        run = await here.started(2)
+        for cents in (500, 700):
+            await here.parked(run)
+            await here.runs.tell_event(run.id, "paid", {"cents": cents})
+        run = await here.ended(run)
+        made = (await here.fixtures.make(run.id, HOLDS, SOMEBODY)).fixture
+        assert [(each.call.tool, each.result) for each in made.calls[:2]] == [
+            ("event:paid", {"cents": 500}),
+            ("event:paid", {"cents": 700}),
+        ]
+        again = await rehearsed(here, made, 2)
+        assert (again.state, again.output) == (RunState.SUCCEEDED, run.output)
+        [one, other] = [await rehearsed(here, made, 1, session="s") for _ in range(2)]
+        assert (one.output[0], other.output[0]) == (500, 700)
+
+
+@with_sqlite
+@in_a_loop
+async def test_a_wait_that_a_fixture_lacks_fails_as_a_call_that_it_lacks(
+    database: Database, shop: Database
+) -> None:
+    async with cell(database, shop, _hears, masking=_key) as here:
+        quiet = await here.ended(await here.started(0))
+        made = (await here.fixtures.make(quiet.id, HOLDS, SOMEBODY)).fixture
+        run = await rehearsed(here, made, 1)
+        assert run.failure is not None
+        assert run.failure.message.startswith("wait_unanswered: The wait for 'event:paid'")
+        [heard] = await here.fixtures.acted(run.id, SOMEBODY)
+        assert (heard.tool, heard.code) == ("event:paid", "call_not_recorded")
+        allowed = Expectation.parse('may_call event:paid -> {"cents": 9}')
+        made = made.model_copy(update={"expect": (*made.expect, allowed)})
+        run = await rehearsed(here, made, 1)
+        assert run.output[0] == 9
+
+
+@pytest.mark.parametrize("waits", ["", "waits"])
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_rehearsal_that_dies_within_a_call_asks_nobody_and_is_answered_again(
+    kind: str, waits: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cell.assess.kill_rehearsal", kind, waits],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures == {"kills": 2, "state": "succeeded", "output": ["mailed", "b"], "asked": 0}
+
+
+def other(number: int) -> Fixture:
+    """A fixture of its own, of some 300 bytes."""
+    return Fixture(
+        run=f"r{number}",
+        release="old",
+        masking=Masking(rules="r", key=None, verdict="v"),
+        messages=("hello",),
+        expect=(Expectation.parse("succeeds"),),
+    )
+
+
+async def given(here: Cell, number: int) -> str:
+    """The digest of a fixture that was given."""
+    return await here.fixtures.give(other(number).model_dump(mode="json"), "support", None)
+
+
+async def aged(here: Cell, digest: str, days: float) -> None:
+    """As if it had been given so many days ago."""
+    at = CLOCK.now() - timedelta(days=days)
+    await here.database.write(lambda connection: store.renew(connection, digest, at))
+
+
+async def kept(here: Cell) -> list[str]:
+    return [each.digest for each in await here.fixtures.held()]
+
+
+@in_a_loop
+async def test_a_fixture_goes_when_it_is_too_old_unless_a_run_needs_it_or_it_is_given_again(
+    database: Database, shop: Database
+) -> None:
+    async def waits(_calling: Calling) -> Any:
+        await asyncio.Event().wait()
+
+    keeping = Retention(after=timedelta(days=3))
+    async with cell(database, shop, waits, keeping=keeping) as here:
+        needed, again, gone, young = [await given(here, n) for n in range(4)]
+        run = await here.started(mode=Mode.FIXTURE, follows=needed, counted=False)
+        for digest, days in ((needed, 9), (again, 8), (gone, 7), (young, 2)):
+            await aged(here, digest, days)
+        assert [each.digest for each in await here.fixtures.held() if each.needed] == [needed]
+        await given(here, 1)
+        await here.fixtures.sweep()
+        assert await kept(here) == [again, young, needed]
+        await here.runs.cancel(run.id)
+        await here.fixtures.sweep()
+        assert await kept(here) == [again, young]
+
+
+@with_sqlite
+@in_a_loop
+async def test_above_the_ceiling_the_fixture_goes_that_was_given_longest_ago(
+    database: Database, shop: Database
+) -> None:
+    size = len(canonical(other(0).model_dump(mode="json")))
+    keeping = Retention(ceiling=2 * size)
+    async with cell(database, shop, _each, keeping=keeping) as here:
+        first, second = [await given(here, n) for n in (0, 1)]
+        await aged(here, first, 2)
+        await aged(here, second, 1)
+        third = await given(here, 2)
+        assert await kept(here) == [third, second]
+        fourth = await given(here, 3)
+        assert await kept(here) == [fourth, third]
+        with pytest.raises(FixturesFull):  # both were given just now
+            await given(here, 4)
+        assert await kept(here) == [fourth, third]
 
 
 async def _fails(calling: Calling) -> Any:

@@ -17,7 +17,6 @@ from seatrial.cell.journal.domain.matching import (
     Refusal,
     Refuse,
     RetrySameKey,
-    Sink,
     Wait,
 )
 from seatrial.cell.journal.domain.rows import Arrival, Effect, Facts, Kind, Mode, Row, RowState
@@ -128,12 +127,19 @@ def equal_writes_wait_for_each_other(rule: Rule) -> None:
     assert rule.decide(book, call(), Facts()) == Wait(reason=Patience.TWIN)
 
 
-def a_run_on_a_fixture_acts_as_a_live_one_and_waits_for_nothing(rule: Rule) -> None:
+def a_run_on_a_fixture_acts_as_a_live_one(rule: Rule) -> None:
     book, facts = rule.Book(attempt=1), Facts(mode=Mode.FIXTURE)
-    for arrival in (call(), call(effect=READ), call(effect=READ, kind=Kind.MODEL)):
-        assert rule.decide(book, arrival, facts) == GoLive(row=book.next(arrival))
     question = call(effect=READ, kind=Kind.WAIT)
-    assert rule.decide(book, question, facts) == Sink(row=book.next(question))
+    for arrival in (call(), call(effect=READ), call(effect=READ, kind=Kind.MODEL), question):
+        assert rule.decide(book, arrival, facts) == GoLive(row=book.next(arrival))
+
+
+def what_a_fixture_had_not_answered_is_answered_again(rule: Rule) -> None:
+    facts = Facts(mode=Mode.FIXTURE)
+    for cut in (*(row(effect=each) for each in Effect), row(kind=Kind.WAIT, effect=READ)):
+        book = rule.Book(attempt=2, rows=[cut])
+        arrival = call(effect=cut.effect, kind=cut.kind)
+        assert rule.decide(book, arrival, facts) == Redo(row=replace(cut, attempt=2))
 
 
 def a_shadow_reads_for_itself_only_what_it_may(rule: Rule) -> None:
@@ -218,7 +224,8 @@ EXAMPLES: Final[dict[str, Callable[[Rule], None]]] = {
         a_model_call_that_was_cut_makes_no_run_diverge,
         a_strict_replay_refuses_what_has_no_result,
         parallel_equal_samples_are_two_calls,
-        a_run_on_a_fixture_acts_as_a_live_one_and_waits_for_nothing,
+        a_run_on_a_fixture_acts_as_a_live_one,
+        what_a_fixture_had_not_answered_is_answered_again,
         equal_writes_wait_for_each_other,
         a_shadow_reads_for_itself_only_what_it_may,
         a_shadow_takes_results_and_nothing_less,

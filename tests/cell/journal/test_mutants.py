@@ -58,8 +58,8 @@ RULE = {
     ),
     "a shadow takes nothing": ("return not row.borrowed or (", "return not row.borrowed and ("),
     "a person is asked again what is unknown": (
-        "return NeedsPerson(row=row, asked=True)\n    if row.kind",
-        "return NeedsPerson(row=row, asked=False)\n    if row.kind",
+        "return NeedsPerson(row=row, asked=True)\n    if facts.mode is Mode.F",
+        "return NeedsPerson(row=row, asked=False)\n    if facts.mode is Mode.F",
     ),
     "what is unknown is done by its class": ("if row.state is RowState.UNKNOWN:", "if False:"),
     "a question is put again": ("if row.kind is Kind.WAIT:", "if False:"),
@@ -98,14 +98,15 @@ RULE = {
         "    if False:\n        pass",
     ),
     "a shadow's models stay in": (
-        "if facts.mode is Mode.LIVE or arrival.kind is Kind.MODEL:",
-        "if facts.mode is Mode.LIVE:",
+        "if facts.mode in OPEN or arrival.kind is Kind.MODEL:",
+        "if facts.mode in OPEN:",
     ),
-    "a run on a fixture waits": ("and arrival.kind is not Kind.WAIT:", "and True:"),
     "a run on a fixture performs nothing": (
-        "if facts.mode is Mode.FIXTURE and arrival",
-        "if False and arrival",
+        "if facts.mode in OPEN or arrival",
+        "if facts.mode is Mode.LIVE or arrival",
     ),
+    "a person is asked of what a fixture answers": ("if facts.mode is Mode.FIXTURE:", "if False:"),
+    "what was performed is made again": ("if facts.mode is Mode.FIXTURE:", "if True:"),
     "a shadow writes": ("        return Sink(row=book.next(arrival))", "        return None"),
     "a shadow reads what it likes": (
         "return None if arrival.shadowed else",

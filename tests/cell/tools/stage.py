@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seatrial.cell.assess.domain.fixtures import Masked, Material
+from seatrial.cell.assess.domain.masking import Masked, Material
 from seatrial.cell.assess.service.fixtures import Fixtures
 from seatrial.cell.assess.service.fixtures import Surroundings as FixtureSurroundings
 from seatrial.cell.assess.store.fixtures import HISTORY as FIXTURES
 from seatrial.cell.hosts.domain import Error, HostEvent, Origin, Result, RunRequest, SlotIdentity
 from seatrial.cell.journal.domain.calls import Call
 from seatrial.cell.journal.domain.records import Bounds as BookBounds
+from seatrial.cell.journal.domain.retention import Retention
 from seatrial.cell.journal.service.books import Books, RunFacts
 from seatrial.cell.journal.service.metering import Journal, calls
 from seatrial.cell.journal.service.writing import Surroundings as Recording
@@ -223,6 +224,8 @@ async def cell(
     sole: bool = False,
     working: bool = True,
     masking: Secrets | None = None,
+    fixtures: type[Fixtures] = Fixtures,
+    keeping: Retention | None = None,
 ) -> AsyncIterator[Cell]:
     """A cell with its worker at work."""
     migrate_now(database, [LOG, RUNS, JOURNAL, FIXTURES])
@@ -268,7 +271,7 @@ async def cell(
             "shop": Bound(kind="sql", open=lambda: wrap("shop", shop_there)),
             "desk": Bound(kind="http", open=lambda: wrap("desk", desk_there)),
         }
-        fixtures = Fixtures(
+        kept = fixtures(
             FixtureSurroundings(
                 database=database,
                 environment="staging",
@@ -282,6 +285,7 @@ async def cell(
                 source="",
                 key="masking",
                 work=Path("work"),
+                retention=keeping or Retention(),
                 written=books.written,
             )
         )
@@ -292,19 +296,19 @@ async def cell(
             releases=releases,
             connectors=Connectors("staging", bound, functions),
             clock=CLOCK,
-            recording=fixtures.answer,
+            recording=kept.answer,
         )
         here = Cell(
             database=database,
             runs=runs,
             actions=Actions(around),
             reviews=Reviews(database, runs, CLOCK),
-            waits=Waits(books, CLOCK),
+            waits=Waits(books, CLOCK, kept.answer),
             books=books,
             desk=desk,
             functions=functions,
             release=active,
-            fixtures=fixtures,
+            fixtures=kept,
         )
         made.append(here)
         async with _working(runs) if working else contextlib.nullcontext():
@@ -342,7 +346,7 @@ class _Client:
         """See `HttpClient`: the stack closes it."""
 
 
-def mask(material: Material) -> Masked:
+async def mask(material: Material) -> Masked:
     """Masks nothing: what a fixture is made of is what is looked at here."""
     talk = material.conversation
     fixture = Fixture(

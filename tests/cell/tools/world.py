@@ -59,7 +59,10 @@ class Seen:
 
 @dataclass
 class Desk:
-    """A service that remembers deeds by their keys. `moods` says how the next requests go."""
+    """A service that remembers deeds by their keys, and what is put only once for each.
+
+    `moods` says how the next requests go; `moment`, how many seconds pass before and after a deed.
+    """
 
     moods: list[str] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
@@ -67,6 +70,7 @@ class Desk:
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     let: asyncio.Event = field(default_factory=asyncio.Event)
     file: Path | None = None
+    moment: float = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         content = await read_body(scope, receive, limit=1 << 20)
@@ -82,8 +86,10 @@ class Desk:
             await answer_json(send, {"said": "no"}, status=int(mood))
             return
         key = (header(scope, b"idempotency-key") or b"").decode()
+        await asyncio.sleep(self.moment)
         if scope["method"] != "GET":
-            self._do(key, path)
+            self._do(key, path, once=scope["method"] == "PUT")
+        await asyncio.sleep(self.moment)
         if mood == "cut":
             raise ResponseCut
         await self._answer(scope, send, mood, path)
@@ -109,9 +115,8 @@ class Desk:
         else:
             await answer_json(send, {"did": path})
 
-    def _do(self, key: str, path: str) -> None:
-        """A deed; of things that are put, once for each key."""
-        if path.startswith("/things/") and any(known == key for known, _ in self._known()):
+    def _do(self, key: str, path: str, *, once: bool) -> None:
+        if once and any(known == key for known, _ in self._known()):
             return
         self.deeds.append((key, path))
         if self.file is not None:

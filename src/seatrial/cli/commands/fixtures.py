@@ -13,6 +13,7 @@ from seatrial.cli.talk import progress, say, tamed, where
 from seatrial.data.fixtures.domain import (
     Expectation,
     Fixture,
+    FixtureMissing,
     FixtureRefused,
     Outcome,
     Proof,
@@ -130,15 +131,26 @@ def add_command(
 
 
 @fixtures.command("list")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=_FOLDER, required=False)
+@env_option("staging", "Without FOLDER: whose cell is asked.")
+@access_option
 @json_option
-def list_command(folder: Path, *, as_json: bool) -> None:
+def list_command(
+    folder: Path | None, *, environment: str, access: Path | None, as_json: bool
+) -> None:
     """List the fixtures in FOLDER, and which of them are proved.
+
+    Without FOLDER, list those that a cell was given to try releases on, and keeps until the
+    retention in its settings lets them go.
 
     \b
     Examples:
       seatrial fixtures list tests/incidents
+      seatrial fixtures list --env staging
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
+    if folder is None:
+        _list_held(environment, access, as_json=as_json)
+        return
     rows = [_row(path, fixture) for path, fixture in every(folder)]
     if as_json:
         answer_json(rows)
@@ -198,6 +210,8 @@ def run_command(
       seatrial fixtures run tests/incidents --agent support --release support@15 --json
     """  # noqa: D301 - \b is Click's mark for text that keeps its lines
     suite = list(every(folder))
+    if not suite:
+        raise FixtureMissing(path=str(folder))
     where(environment, agent)
 
     async def use(servers: Reached) -> list[tuple[Path, tuple[str, ...]]]:
@@ -261,6 +275,26 @@ def prove_command(  # noqa: PLR0913 - one parameter for each option
     click.echo(f"green  {proof.green}\nkept   {path}")
 
 
+def _list_held(environment: str, access: Path | None, *, as_json: bool) -> None:
+    where(environment)
+    found = reaching(access, lambda servers: servers.cell(environment).fixtures())
+    if as_json:
+        answer_json(found)
+        return
+    rows = [
+        (
+            printable(str(each["fixture"]).partition(":")[2]),
+            f"{each['bytes'] / 1024:.1f} KiB",
+            printable(str(each["given"])),
+            "a run is on it" if each["needed"] else "",
+        )
+        for each in found.get("fixtures") or []
+    ]
+    click.echo(table(("fixture", "size", "given", "needed"), rows) if rows else "no fixtures")
+    if rows:
+        click.echo(f"{found['count']} fixtures, {found['bytes'] / (1 << 20):.1f} MiB")
+
+
 def _read(told: Row, environment: str) -> Fixture:
     try:
         fixture = Fixture.read(told.get("fixture"), name="the answer")
@@ -300,9 +334,8 @@ def _show_tried(tried: Sequence[tuple[Path, tuple[str, ...]]]) -> None:
         (path.stem[:_SHORT], "missed" if missed else "held", printable("; ".join(missed))[:160])
         for path, missed in tried
     ]
-    click.echo(table(("fixture", "expected", "what is missed"), rows) if rows else "no fixtures")
-    if rows:
-        click.echo(f"{sum(not missed for _, missed in tried)} of {len(rows)} hold")
+    click.echo(table(("fixture", "expected", "what is missed"), rows))
+    click.echo(f"{sum(not missed for _, missed in tried)} of {len(rows)} hold")
 
 
 def _call(recorded: Recorded) -> str:

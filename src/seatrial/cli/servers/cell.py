@@ -64,6 +64,10 @@ class Cell:
         """A page of runs that should become fixtures, with `next`."""
         return self._object((await self.peer.get("/v1/fixtures/proposed", **query)).value)
 
+    async def fixtures(self) -> Row:
+        """The fixtures that runs of this cell were given, and that it still has."""
+        return self._object((await self.peer.get("/v1/fixtures")).value)
+
     async def act(self, run: str, verb: str, body: Row | None = None) -> Row:
         """Do what `verb` says, such as `cancel` or `replay`."""
         answer = await self.peer.post(f"/v1/runs/{segment(run)}/{verb}", body or {})

@@ -1,6 +1,5 @@
 """Recordings in files: one JSON object a line."""
 
-import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -14,11 +13,10 @@ from seatrial.data.recordings.domain import Recording, RecordingRefused
 from seatrial.data.recordings.figures import SCHEMA, Figures
 from seatrial.data.recordings.readers import Form, Unfit, found
 from seatrial.kit.documents import findings
-from seatrial.kit.files import write_private
+from seatrial.kit.files import Unreadable, read_bounded, write_private
 
 LARGEST: Final = 256 << 20
 """Bytes of a file, unpacked."""
-_GZIP: Final = b"\x1f\x8b"
 _FIGURES: Final = SCHEMA.encode()
 _F = TypeVar("_F", Recording, Figures)
 
@@ -125,15 +123,6 @@ def _json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            if file.peek(2)[:2] == _GZIP:
-                with gzip.open(file) as unpacked:
-                    data = unpacked.read(LARGEST + 1)
-            else:
-                data = file.read(LARGEST + 1)
-    except (OSError, EOFError) as error:  # a broken packing is an OSError too
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RecordingRefused(path=str(path), reason=reason) from None
-    if len(data) > LARGEST:
-        raise RecordingRefused(path=str(path), reason=f"it is larger than {LARGEST >> 20} MiB")
-    return data
+        return read_bounded(path, LARGEST, unpack=True)
+    except Unreadable as error:
+        raise RecordingRefused(path=str(path), reason=str(error)) from None

@@ -1,12 +1,12 @@
-"""`/v1/runs/{id}/fixture`: a run as a masked test; `/v1/fixtures/proposed`: which should be."""
+"""`/v1/runs/{id}/fixture`: a run as a masked test; `/v1/fixtures`: what is kept, and proposed."""
 
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from seatrial.cell.assess.domain.fixtures import Acted, Proposed
+from seatrial.cell.assess.domain.fixtures import Acted, Held, Proposed
 from seatrial.cell.assess.service.fixtures import Fixtures
-from seatrial.cell.door.api.desk import asked_for, page_size
+from seatrial.cell.door.api.desk import MOST_LISTED, asked_for, page_size
 from seatrial.cell.door.api.operations import Operating
 from seatrial.cell.door.api.shown import told_run
 from seatrial.cell.door.domain import Operation
@@ -65,6 +65,14 @@ def fixture_routes(
         told = [_proposed(each, environment) for each in listed]
         await answer_json(send, {"proposed": told, "next": after})
 
+    async def held(scope: Scope, _receive: Receive, send: Send) -> None:
+        """The fixtures that runs of this cell were given and that it still has, newest first."""
+        await admit(scope, CellPermission.READ)
+        found = await fixtures.held()
+        told = [_held(each) for each in found[:MOST_LISTED]]
+        size = sum(each.size for each in found)
+        await answer_json(send, {"fixtures": told, "count": len(found), "bytes": size})
+
     async def actions(scope: Scope, _receive: Receive, send: Send) -> None:
         """The actions of a run with their arguments and results."""
         caller = await admit(scope, CellPermission.PAYLOAD)
@@ -75,6 +83,7 @@ def fixture_routes(
     return [
         ("POST", "/v1/runs/{id}/fixture", Operating(environment, Operation.FIXTURE_MAKE, make)),
         ("GET", "/v1/runs/{id}/actions", actions),
+        ("GET", "/v1/fixtures", held),
         ("GET", "/v1/fixtures/proposed", proposed),
     ]
 
@@ -84,6 +93,15 @@ def _proposed(each: Proposed, environment: str) -> dict[str, Any]:
         "run": told_run(each.run, environment, payload=False),
         "reason": each.reason,
         "at": each.at,
+    }
+
+
+def _held(each: Held) -> dict[str, Any]:
+    return {
+        "fixture": each.digest,
+        "bytes": each.size,
+        "given": each.at,
+        "needed": each.needed,
     }
 
 

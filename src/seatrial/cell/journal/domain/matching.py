@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from seatrial.cell.journal.domain.book import Book
 from seatrial.cell.journal.domain.rows import (
     CLOSED,
+    OPEN,
     Arrival,
     Claim,
     Effect,
@@ -93,7 +94,10 @@ class GoLive:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Redo:
-    """A model call or read that was cut: write `row`, and make it again. Both are paid."""
+    """A call that was cut and had no effect: write `row`, and make it again. Both are paid.
+
+    That is a model call or a read; where a fixture answers, whatever was called.
+    """
 
     row: Row
 
@@ -256,7 +260,7 @@ def _recorded(book: Book, same: Sequence[Row], facts: Facts) -> Decision | None:
         return None
     if facts.mode in CLOSED:
         return Refuse(reason=Refusal.UNFINISHED)
-    return _unsettled(book, rows[0])
+    return _unsettled(book, rows[0], facts)
 
 
 def _answers(row: Row) -> bool:
@@ -264,10 +268,12 @@ def _answers(row: Row) -> bool:
     return not row.borrowed or (row.kind is not Kind.MODEL and row.settled)
 
 
-def _unsettled(book: Book, row: Row) -> Decision:
+def _unsettled(book: Book, row: Row, facts: Facts) -> Decision:
     """A row that an earlier attempt left without a result."""
     if row.state is RowState.UNKNOWN:
         return NeedsPerson(row=row, asked=True)
+    if facts.mode is Mode.FIXTURE:  # nothing was performed, and what answers can answer again
+        return Redo(row=_again(book, row))
     if row.kind is Kind.WAIT:
         return Park(row=row)
     if not row.binds:
@@ -315,10 +321,8 @@ def _kept_in(book: Book, arrival: Arrival, facts: Facts) -> Decision | None:
     """A call that may not go out in this mode."""
     if facts.mode in CLOSED:
         return Refuse(reason=Refusal.UNRECORDED)
-    if facts.mode is Mode.FIXTURE and arrival.kind is not Kind.WAIT:
-        return None  # what performs it is the recording
-    if facts.mode is Mode.LIVE or arrival.kind is Kind.MODEL:
-        return None
+    if facts.mode in OPEN or arrival.kind is Kind.MODEL:
+        return None  # what performs it in a rehearsal is the recording
     if arrival.binds:
         return Sink(row=book.next(arrival))
     return None if arrival.shadowed else Refuse(reason=Refusal.SHADOW_READ)

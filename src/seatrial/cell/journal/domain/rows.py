@@ -56,14 +56,15 @@ class Mode(enum.StrEnum):
     SHADOW = "shadow"
     """Models are called, reads are answered from the run that is shadowed, writes go nowhere."""
     FIXTURE = "fixture"
-    """Calls take their way as in a live run, but actions are performed on a recording: a fixture
-    answers them, and nothing else does. Nobody is asked, and nothing is waited for."""
+    """Calls take their way as in a live run, but a fixture answers actions and waits, and nothing
+    else does: nothing is performed, nobody is asked, and no time passes."""
 
 
 CLOSED: Final = frozenset((Mode.STRICT, Mode.SCRIPTED))
+"""Modes in which nothing goes out."""
+
 OPEN: Final = frozenset((Mode.LIVE, Mode.FIXTURE))
 """In which a run has a record of its own, and goes on from there."""
-"""Modes in which nothing goes out."""
 
 
 class Claim(enum.StrEnum):

@@ -33,7 +33,7 @@ def recorded(connection: Connection, run: str) -> list[Recorded]:
     return store.rows(connection, run)
 
 
-def exchanged(connection: Connection, run: str, questions: str) -> list[Exchange]:
+def exchanged(connection: Connection, run: str, questions: tuple[str, ...]) -> list[Exchange]:
     """The settled actions of a run and its answered questions, with what was said, in order.
 
     Args:
@@ -67,13 +67,9 @@ def exchanged(connection: Connection, run: str, questions: str) -> list[Exchange
     return exchanges
 
 
-def counted(connection: Connection, runs: Collection[str], key: str) -> int:
-    """How many actions of one key some runs have performed together."""
-    return sum(
-        it.row.key == key and it.row.kind is Kind.ACTION and it.row.settled
-        for run in runs
-        for it in store.rows(connection, run)
-    )
+def counted(connection: Connection, runs: Collection[str]) -> dict[str, int]:
+    """How many actions and waits of each key some runs have come to the end of together."""
+    return store.counted(connection, runs, (Kind.ACTION, Kind.WAIT))
 
 
 def tried(connection: Connection, run: str) -> tuple[list[Call], Totals]:

@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -31,15 +31,22 @@ class Sweeper:
         retention: see there.
         ended: see there.
         clock: for times.
+        beside: what else is swept in the same rounds.
     """
 
     def __init__(
-        self, database: Database, retention: Retention, ended: Ended, clock: Clock
+        self,
+        database: Database,
+        retention: Retention,
+        ended: Ended,
+        clock: Clock,
+        beside: Sequence[Callable[[], Awaitable[object]]] = (),
     ) -> None:
         self._database = database
         self._retention = retention
         self._ended = ended
         self._clock = clock
+        self._rounds = (self.sweep, *beside)
         self._over = 0
 
     def refuse_full(self) -> None:
@@ -54,10 +61,11 @@ class Sweeper:
     async def work(self) -> None:
         """Sweep from time to time, until cancelled."""
         while True:
-            try:
-                await self.sweep()
-            except SeatrialError as error:
-                _LOG.warning("the journal could not be swept: %s", error.message)
+            for sweeps in self._rounds:
+                try:
+                    await sweeps()
+                except SeatrialError as error:
+                    _LOG.warning("it could not be swept: %s", error.message)
             await self._clock.sleep(_SOON if self._over else _BETWEEN)
 
     async def sweep(self) -> Sweep:

@@ -9,7 +9,7 @@ from sqlalchemy import Row as SqlRow
 from sqlalchemy import bindparam, delete, func, select, update
 
 from seatrial.cell.journal.domain.records import Body, Recorded
-from seatrial.cell.journal.domain.rows import Effect, Kind, Row, RowState
+from seatrial.cell.journal.domain.rows import SETTLED, Effect, Kind, Row, RowState
 from seatrial.cell.journal.store import tables
 from seatrial.cell.journal.store.tables import BODY, ROW
 from seatrial.kit.database.connection import Connection
@@ -76,6 +76,19 @@ _ONE: Final = _BODIES.where(BODY.c.seq == bindparam("of_seq"), BODY.c.side == bi
 def rows(connection: Connection, run: str) -> list[Recorded]:
     """All that is recorded of a run, in order."""
     return [_recorded(row) for row in connection.execute(_OF_RUN, {"of_run": run})]
+
+
+def counted(
+    connection: Connection, runs: Collection[str], kinds: Collection[Kind]
+) -> dict[str, int]:
+    """How many settled rows of some kinds there are in some runs, by key."""
+    found = (
+        select(ROW.c.key, func.count().label("rows"))
+        .where(ROW.c.run.in_(list(runs)), ROW.c.kind.in_([str(kind) for kind in kinds]))
+        .where(ROW.c.state.in_([str(state) for state in SETTLED]))
+        .group_by(ROW.c.key)
+    )
+    return {each.key: each.rows for each in connection.execute(found)}
 
 
 def row(connection: Connection, run: str, seq: int) -> Recorded | None:

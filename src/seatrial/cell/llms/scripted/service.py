@@ -24,6 +24,7 @@ from seatrial.cell.llms.scripted.domain import (
 )
 from seatrial.data.recordings.domain import Course, Recording, Step, courses
 from seatrial.kit.documents import findings
+from seatrial.kit.files import Unreadable, read_bounded
 
 _LARGEST: Final = 4 << 20  # bytes of a script
 
@@ -116,13 +117,10 @@ class Scripted:
 def rules_of(path: Path) -> tuple[Rule, ...]:
     """The rules in a TOML file; raises `ScriptRefused`."""
     try:
-        with path.open("rb") as file:
-            text = file.read(_LARGEST + 1)
-        if len(text) > _LARGEST:
-            raise ScriptRefused(path=str(path), reason=f"it is larger than {_LARGEST >> 20} MiB")
-        return Script.model_validate(tomllib.loads(text.decode())).rules
-    except OSError as error:
-        raise ScriptRefused(path=str(path), reason=error.strerror) from None
+        text = read_bounded(path, _LARGEST).decode()
+        return Script.model_validate(tomllib.loads(text)).rules
+    except Unreadable as error:
+        raise ScriptRefused(path=str(path), reason=str(error)) from None
     except ValidationError as error:
         raise ScriptRefused(path=str(path), reason=findings(Script, error)) from None
     except (ValueError, RecursionError) as error:

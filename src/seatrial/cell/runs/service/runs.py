@@ -506,6 +506,10 @@ class Runs:
         found = moves.unfinished(connection)
         return {Digest.parse(release): n for release, n in found.items() if release}
 
+    def followed(self, connection: Connection) -> set[str]:
+        """The fixtures, by digest, on which a run is that has not come to its end."""
+        return moves.followed(connection)
+
     def ends(self, connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
         """When each of some runs ended; those that have not are not in it."""
         return runs.ends(connection, ids)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Update, bindparam, func, literal_column, or_, select, update
 
+from seatrial.cell.journal.domain.rows import Mode
 from seatrial.cell.runs.domain.values import Ending, Failure, Run, Usage, Wait
 from seatrial.cell.runs.store.runs import read
 from seatrial.cell.runs.store.tables import QUEUED, RUN, RUNNING, TIMED, WAITING
@@ -374,6 +375,14 @@ def unfinished(connection: Connection) -> dict[str, int]:
         .group_by(RUN.c.release)
     )
     return {row.release: row.runs for row in connection.execute(rows)}
+
+
+def followed(connection: Connection) -> set[str]:
+    """The fixtures, by digest, on which a run is that has not come to its end."""
+    rows = select(RUN.c.follows).where(
+        or_(QUEUED, RUNNING, WAITING), RUN.c.mode == str(Mode.FIXTURE)
+    )
+    return {row.follows for row in connection.execute(rows) if row.follows}
 
 
 def _names(hold: Hold) -> dict[str, Any]:

@@ -107,6 +107,14 @@ class WaitNeedsHost(Conflict):
     remedy = "Deploy to staging and start the run there."
 
 
+class WaitUnanswered(Conflict):
+    """The wait for {wait!r} is not answered: {reason}."""
+
+    code = "wait_unanswered"
+    cause = "The run is on a fixture, and the recorded run did not hear of it, or not so often."
+    remedy = "Judge whether the new wait is right, then allow it: `may_call event:NAME -> VALUE`."
+
+
 class ReviewSettled(Conflict):
     """Call {seq} of the run {run!r} is not asked about, or not any more."""
 

@@ -15,6 +15,9 @@ from seatrial.kit.errors import SeatrialError
 REVIEW: Final = "review:"
 """How the question begins by which a person is asked of an action."""
 
+EVENT: Final = "event:"
+"""How the question begins by which something outside is waited for."""
+
 LARGEST_ARGUMENTS: Final = 1 << 20  # bytes
 LARGEST_RESULT: Final = 4 << 20
 DEEPEST: Final = 64
@@ -106,6 +109,25 @@ class Performing:
     run: str
     release: Digest
     seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rehearsed:
+    """One call, or wait for an event, as a recording answers it.
+
+    Attributes:
+        run: whose.
+        name: of the action, or of the wait, which begins with `EVENT`.
+        arguments: of the action.
+        key: of its row.
+        occurrence: how often the run has made it, from 1.
+    """
+
+    run: str
+    name: str
+    arguments: Mapping[str, Any] = field(repr=False)
+    key: str
+    occurrence: int
 
 
 def rejected(action: str, answer: Mapping[str, Any]) -> Told | None:

@@ -267,7 +267,7 @@ class Actions:
             raise WaitNeedsHost(what=f"the review of {name!r}")
         body = orjson.dumps({"action": name, "arguments": asking.arguments}, option=_SORTED)
         call = _call(Kind.WAIT, "review", f"{REVIEW}{name}", body)
-        passage, said = await waited(errand, asking.attempt, call, _UNREVIEWED)
+        passage, said = await waited(errand, asking.attempt, call, _UNREVIEWED, _asks_nobody)
         passage.delivered()  # whether the caller has the rest is told by the action's own passage
         return rejected(name, orjson.loads(said.content))
 
@@ -394,7 +394,8 @@ class Actions:
         except Exception as error:  # noqa: BLE001 - a defect must not look like no effect
             _LOG.exception("the connector of %s has a defect", name)
             reason = f"its connector failed with {type(error).__name__}"
-        if effect is Effect.READ:
+        # Of a fixture's answer that did not come, nothing is unknown: nothing was performed.
+        if effect is Effect.READ or asking.attempt.mode is Mode.FIXTURE:
             return Told.failed(ActionUnreachable(action=name, reason=reason))
         raise OutcomeUnknown(action=name, reason=reason)
 
@@ -466,6 +467,11 @@ class Actions:
         if key is not None:
             result = self._result(asking, CallState.REFUSED, None, error)
             await self._around.journal.whole(key, self._intent(asking), result)
+
+
+async def _asks_nobody(row: Row) -> NoReturn:
+    """In a rehearsal no review is asked: `Actions._answered` leaves it out."""
+    raise RuntimeError(f"call {row.seq} of a run on a fixture asks a person")
 
 
 _SORTED: Final = orjson.OPT_SORT_KEYS

@@ -1,7 +1,8 @@
 """Questions whose answers a run waits for without its process."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -14,21 +15,24 @@ from seatrial.cell.journal.domain.matching import (
     GoLive,
     NeedsPerson,
     Park,
+    Redo,
     Refusal,
     Refuse,
     Sink,
 )
 from seatrial.cell.journal.domain.records import Body, CallGivenUp
-from seatrial.cell.journal.domain.rows import Effect, Mode, RowState
+from seatrial.cell.journal.domain.rows import Effect, Mode, Row, RowState
 from seatrial.cell.journal.service.passages import Passage
 from seatrial.cell.journal.service.recall import Attempt
-from seatrial.cell.tools.domain.refusals import ActionUnrecorded
+from seatrial.cell.tools.domain.refusals import ActionUnrecorded, WaitUnanswered
+from seatrial.cell.tools.domain.values import Told
 
 _T = TypeVar("_T")
 STAND_IN: Final = {"stand_in": "a shadow run writes nowhere, and asks nobody"}
 """What a shadow run is told where the run that it follows has no answer."""
 
-_REHEARSED: Final = {"stand_in": "a run on a fixture asks nobody, and waits for nothing"}
+_UNANSWERED: Final = 409
+"""The status of what is recorded of a wait to which a fixture has no answer."""
 
 _WHY: Final = {
     Refusal.UNRECORDED: "is not recorded",
@@ -92,8 +96,16 @@ def _retrieved(work: "asyncio.Task[Any]") -> None:
         work.exception()  # there is nobody to be told
 
 
+Rehearsed = Callable[[Row], Awaitable[Told]]
+"""What a run on a fixture is answered, by the row of its question."""
+
+
 async def waited(
-    errand: Errand, attempt: Attempt, call: Call, stand_in: dict[str, Any]
+    errand: Errand,
+    attempt: Attempt,
+    call: Call,
+    stand_in: dict[str, Any],
+    rehearsed: Rehearsed,
 ) -> tuple[Passage, Body]:
     """Put a question and return its answer; the segment ends where that is not there yet.
 
@@ -102,6 +114,7 @@ async def waited(
         attempt: in hand.
         call: the question.
         stand_in: the answer for a shadow run, which asks nobody.
+        rehearsed: the answer for a run on a fixture, which waits for nothing.
 
     Returns:
         The passage, which is the caller's to leave, and the answer.
@@ -109,36 +122,58 @@ async def waited(
     Raises:
         AttemptStale: the segment has ended.
         ActionUnrecorded: in a mode in which nothing goes out, and the question is not recorded.
+        WaitUnanswered: the run's fixture has no answer.
     """
     while True:
         passage = await errand.arrive(attempt, call, Effect.READ)
         try:
-            return passage, await _answer(attempt, passage, call, stand_in)
+            said = await _answer(attempt, passage, call, stand_in, rehearsed)
         except CallGivenUp:
             passage.lost()
+            continue
         except BaseException:
             passage.lost()
             raise
+        if said.status == _UNANSWERED:
+            passage.delivered()
+            told = Told.read(said)
+            raise WaitUnanswered(wait=call.name, reason=(told.error or "").rstrip("."))
+        return passage, said
 
 
-async def _answer(attempt: Attempt, passage: Passage, call: Call, stand_in: dict[str, Any]) -> Body:
+async def _answer(
+    attempt: Attempt,
+    passage: Passage,
+    call: Call,
+    stand_in: dict[str, Any],
+    rehearsed: Rehearsed,
+) -> Body:
     match passage.decision:
         case Answer() | Attach():
             return await passage.answer()
         case Refuse(reason=reason):
             raise unrecorded(call.name, reason)
         case Sink():
-            instead = _REHEARSED if attempt.mode is Mode.FIXTURE else stand_in
-            body = Body(content=orjson.dumps(instead), status=200)
-            await passage.begin(None)
-            await passage.settle(RowState.DONE, body)
-            return body
+            return await _settled(passage, Told(ok=True, value=stand_in))
+        case GoLive(row=row) | Redo(row=row) if attempt.mode is Mode.FIXTURE:
+            return await _settled(passage, await rehearsed(row))
         case GoLive(row=row):
             await passage.begin(None)
             attempt.halt(Park(row=row))
         case NeedsPerson() | Park() | Diverged() as halting:
             attempt.halt(halting)
     return await attempt.hold()
+
+
+async def _settled(passage: Passage, told: Told) -> Body:
+    """Record what is answered at once, and return it."""
+    if told.ok:
+        state, body = RowState.DONE, Body(content=orjson.dumps(told.value), status=200)
+    else:
+        state, body = RowState.FAILED, replace(told.body(), status=_UNANSWERED)
+    await passage.begin(None)
+    await passage.settle(state, body)
+    return body
 
 
 def unrecorded(name: str, reason: Refusal) -> ActionUnrecorded:

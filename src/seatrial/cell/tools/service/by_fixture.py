@@ -4,7 +4,7 @@ from typing import Final
 
 from seatrial.cell.journal.domain.rows import Row
 from seatrial.cell.tools.domain.refusals import ActionUnrecorded
-from seatrial.cell.tools.domain.values import Performing, Told
+from seatrial.cell.tools.domain.values import Performing, Rehearsed, Told
 from seatrial.cell.tools.service.ports import Recording
 
 
@@ -24,7 +24,15 @@ class FixtureConnector:
 
     async def perform(self, call: Performing) -> Told:
         """See `Connector`; nothing is performed, so nothing can be unknown."""
-        return await self._recording(call, self._row.key, self._row.occurrence)
+        return await self._recording(
+            Rehearsed(
+                run=call.run,
+                name=call.action,
+                arguments=call.arguments,
+                key=self._row.key,
+                occurrence=self._row.occurrence,
+            )
+        )
 
     async def lookup(self, call: Performing) -> Told | None:
         """See `Connector`: whatever was cut is answered again."""
@@ -35,7 +43,6 @@ class FixtureConnector:
         """See `Connector`."""
 
 
-async def no_recording(call: Performing, key: str, occurrence: int) -> Told:
+async def no_recording(call: Rehearsed) -> Told:
     """Where a cell keeps no fixtures; raises `ActionUnrecorded`."""
-    del key, occurrence
-    raise ActionUnrecorded(action=call.action, why="is not recorded")
+    raise ActionUnrecorded(action=call.name, why="is not recorded")

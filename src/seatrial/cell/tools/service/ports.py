@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from seatrial.cell.tools.domain.values import Performing, Told
+from seatrial.cell.tools.domain.values import Performing, Rehearsed, Told
 from seatrial.contract.releases.release import Release
 from seatrial.kit.crypto.digests import Digest
 
@@ -52,9 +52,8 @@ class Connector(Protocol):
         ...
 
 
-Recording = Callable[[Performing, str, int], Awaitable[Told]]
-"""What a run's fixture answers a call with, by the key of its row and how often the run has made
-it, from 1. An answer that it has not is an error for the agent."""
+Recording = Callable[[Rehearsed], Awaitable[Told]]
+"""What a run's fixture answers a call with. An answer that it has not is an error for the agent."""
 
 
 class Rows(Protocol):

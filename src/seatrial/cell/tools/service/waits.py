@@ -1,19 +1,23 @@
 """A run that waits for a time or for something outside."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from seatrial.cell.hosts.domain import SlotIdentity
 from seatrial.cell.journal.domain.keys import Call, Dialect
-from seatrial.cell.journal.domain.rows import Kind
+from seatrial.cell.journal.domain.rows import Kind, Row
 from seatrial.cell.journal.service.books import Books
 from seatrial.cell.llms.domain import CallWithoutRun
 from seatrial.cell.runs.domain import rules
 from seatrial.cell.runs.domain.refusals import WaitMalformed
 from seatrial.cell.tools.domain.refusals import WaitNeedsHost
+from seatrial.cell.tools.domain.values import EVENT, Rehearsed, Told
 from seatrial.cell.tools.service.actions import LOCAL
 from seatrial.cell.tools.service.asking import STAND_IN, Errand, waited
+from seatrial.cell.tools.service.by_fixture import no_recording
+from seatrial.cell.tools.service.ports import Recording
 from seatrial.kit.clock import Clock
 
 if TYPE_CHECKING:
@@ -24,11 +28,18 @@ _EVENT: Final = "event"
 
 
 class Waits:
-    """The waits of whatever runs in a slot."""
+    """The waits of whatever runs in a slot.
 
-    def __init__(self, books: Books, clock: Clock) -> None:
+    Args:
+        books: where each is recorded.
+        clock: for times.
+        recording: what answers the waits of a run on a fixture.
+    """
+
+    def __init__(self, books: Books, clock: Clock, recording: Recording = no_recording) -> None:
         self._books = books
         self._clock = clock
+        self._recording = recording
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def wait(self, caller: SlotIdentity, asked: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -46,6 +57,7 @@ class Waits:
         Raises:
             WaitMalformed: it is asked for nothing that can be waited for.
             WaitNeedsHost: the run is on its author's machine.
+            WaitUnanswered: the run's fixture has no answer.
             AttemptStale: the segment has ended; nobody is there to be told.
         """
         if caller.run is None or caller.attempt is None:
@@ -62,10 +74,27 @@ class Waits:
             body=orjson.dumps(asked, option=orjson.OPT_SORT_KEYS),
         )
         errand = Errand()
-        doing = waited(errand, attempt, call, STAND_IN)
+        doing = waited(errand, attempt, call, STAND_IN, partial(self._rehearsed, caller.run, asked))
         passage, said = await errand.run(doing, self._under_way)
         passage.delivered()
         return orjson.loads(said.content)
+
+    async def _rehearsed(self, run: str, asked: dict[str, Any], row: Row) -> Told:
+        """What a fixture holds of an event; a timer has gone off, for it brings nothing but time.
+
+        That is not recorded: a release that waits longer or oftener is no other release.
+        """
+        if _EVENT not in asked:
+            return Told(ok=True, value={"at": rules.rings(asked, self._clock.now()).isoformat()})
+        return await self._recording(
+            Rehearsed(
+                run=run,
+                name=self._named(asked),
+                arguments={},
+                key=row.key,
+                occurrence=row.occurrence,
+            )
+        )
 
     def _named(self, asked: dict[str, Any]) -> str:
         if len(asked) != 1:
@@ -75,6 +104,6 @@ class Waits:
             if not isinstance(event, str):
                 raise WaitMalformed(reason="`event` is no name")
             rules.refuse_event_name(event)
-            return f"{_EVENT}:{event}"
+            return f"{EVENT}{event}"
         rules.rings(asked, self._clock.now())
         return _TIMER
