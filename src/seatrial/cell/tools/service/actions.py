@@ -297,11 +297,7 @@ class Actions:
     async def _performed(
         self, asking: _Asking, passage: Passage, row: Row, *, asks: bool = False
     ) -> Told:
-        try:
-            connector = await self._connector(asking, row)
-        except SeatrialError as error:
-            unsure = asks or is_repeated(passage.decision)
-            return await self._refused(asking, passage, row, error, unsure=unsure)
+        connector = self._connector(asking, row)
         performing = self._performing(asking, row)
         try:
             told = await self._looked_up(asking, row, connector, performing) if asks else None
@@ -333,7 +329,7 @@ class Actions:
         await passage.settle(state, body, (key, result))
         return told
 
-    async def _connector(self, asking: _Asking, row: Row) -> Connector:
+    def _connector(self, asking: _Asking, row: Row) -> Connector:
         if asking.attempt.mode is Mode.FIXTURE:
             return FixtureConnector(self._around.recording, row)
         return self._around.connectors.of(asking.tool)
