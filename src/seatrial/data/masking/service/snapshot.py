@@ -197,7 +197,7 @@ class _Masking:
         progress = self._draft.progress.tables.get(self._name, TableProgress())
         worker = _worker(self._order, self._draft, self._name, self._table)
         if not progress.done:
-            if self._output == "parquet" or not progress.offset:
+            if not progress.offset:
                 progress = TableProgress()
                 self._kept.unlink(missing_ok=True)
             progress = self._written(worker, progress)
@@ -232,9 +232,9 @@ class _Masking:
                 )
                 self._told("mask", self._name, progress.source_records)
                 noted += 1
-                if noted % _NOTED_EVERY == 0 and progress.offset and isinstance(out, LinesOut):
+                if noted % _NOTED_EVERY == 0:
                     progress = self._noted(progress, out.settle())
-            size = out.settle() if isinstance(out, LinesOut) else 0
+            size = out.finish()
         finally:
             out.close()
         return self._noted(progress.model_copy(update={"done": True}), size)
@@ -248,14 +248,16 @@ class _Masking:
         return progress
 
     def _opened(self, worker: "_Worker", progress: TableProgress) -> LinesOut | ParquetOut:
+        if self._subset and progress.offset:
+            with self._kept.open("r+b") as file:
+                file.truncate(8 * progress.records)
         if isinstance(self._table, ParquetFile):
-            return ParquetOut(self._file, _schema(self._table.schema, worker.masker.shown))
+            schema = _schema(self._table.schema, worker.masker.shown)
+            work = self._draft.work
+            return ParquetOut(self._file, schema, work=work, parts=progress.size)
         out = LinesOut(self._file, size=progress.size)
         if self._output == "csv" and not progress.size:
             out.add(worker.masker.head())
-        if self._subset and progress.records:
-            with self._kept.open("r+b") as file:
-                file.truncate(8 * progress.records)
         return out
 
     def _add(self, out: LinesOut | ParquetOut, masked: Masked, before: int) -> None:
