@@ -100,7 +100,7 @@ def test_an_iban_stays_one_of_its_country(iban: str) -> None:
 
 @given(st.text(min_size=1), st.binary(min_size=32, max_size=32))
 def test_another_key_or_domain_gives_another_code(value: str, key: bytes) -> None:
-    codes = {Domain(key, "a").code(value), Domain(key, "b").code(value)}
+    codes = {Domain(key, "a").codes("")(value), Domain(key, "b").codes("")(value)}
     if key != KEY:
-        codes.add(Domain(KEY, "a").code(value))
+        codes.add(Domain(KEY, "a").codes("")(value))
     assert len(codes) == 2 + (key != KEY)

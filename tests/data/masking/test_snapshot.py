@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +22,7 @@ from seatrial.data.domain import (
     SnapshotExists,
     SnapshotUnfinished,
 )
-from seatrial.data.masking import tables
+from seatrial.data.masking import written
 from seatrial.data.masking.service import snapshot as service
 from seatrial.data.masking.service.keys import MaskingKey
 from seatrial.data.rules.domain import Rules
@@ -231,7 +232,7 @@ CELLS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=9))
 def test_csv_is_written_so_that_it_reads_back(rows: list[tuple[str, str]]) -> None:
-    text = tables._as_csv([[a for a, _ in rows], [b for _, b in rows]]).decode()
+    text = written.as_csv([[a for a, _ in rows], [b for _, b in rows]]).decode()
     assert [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))] == rows
 
 
@@ -287,3 +288,18 @@ mails = { class = "direct", as = "email" }
     assert len(first["mails"]) == 2
     assert second["born"] is None
     assert verified(tmp_path / "source", of, tmp_path / "snapshot").findings == ()
+
+
+VALUES = st.one_of(CELLS, st.none(), st.booleans(), st.integers(-9, 9), st.floats(-1, 1))
+
+
+@given(st.lists(st.tuples(CELLS, CELLS | VALUES), min_size=1, max_size=9), CELLS, st.just("b"))
+def test_json_lines_are_those_of_orjson(
+    rows: list[tuple[str, Any]], first: str, second: str
+) -> None:
+    names = (f"a{first}", second)
+    lines = written.as_json_lines(names, list(zip(*rows, strict=True)), len(rows))
+    assert lines == b"".join(
+        orjson.dumps(dict(zip(names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+        for row in rows
+    )

@@ -6,12 +6,14 @@ import json
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seatrial.data.masking.dossiers import Dossier
+from seatrial.data.masking.dossiers import Dossier, Span
 from seatrial.data.masking.patterns import Patterns
 from seatrial.data.masking.pseudonyms import Pseudonyms
 from seatrial.data.masking.renderings import Rendering, renderings
-from seatrial.data.masking.text import TextMasker
+from seatrial.data.masking.text import TextMasker, replaced
 from seatrial.data.rules.domain import Class, ColumnRule, Format, Mask
 
 EVERY = Pseudonyms(b"k" * 32)
@@ -206,3 +208,24 @@ def test_a_text_of_two_people_is_searched_for_both() -> None:
     noah = dossier((Mask.GIVEN_NAME, "Noah"))
     (shown,) = TEXTS.masked(["Mia wrote to Noah"], [MIA, noah])
     assert shown == f"{GIVEN} wrote to {in_table(Mask.GIVEN_NAME, 'Noah')}"
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(1, 9), st.binary(max_size=3)), max_size=12
+)
+
+
+@given(SPANS)
+def test_of_finds_that_overlap_the_longest_counts(places: list[tuple[int, int, bytes]]) -> None:
+    text = bytes(range(40))
+    spans = [Span(start, start + size, instead) for start, size, instead in places]
+    taken: set[int] = set()
+    chosen = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        if not taken & set(range(span.start, span.end)):
+            taken |= set(range(span.start, span.end))
+            chosen.append(span)
+    expected = text
+    for span in sorted(chosen, reverse=True):
+        expected = expected[: span.start] + span.instead + expected[span.end :]
+    assert replaced(text, spans) == expected

@@ -157,3 +157,27 @@ def test_what_is_missing_or_unknown_is_told(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"PK")
     with pytest.raises(SourceUnknown):
         opened(tmp_path / "t.xlsx")
+
+
+def test_lines_that_end_as_rfc_4180_has_them_are_read_alike(tmp_path: Path) -> None:
+    lines = ["a,b", *(f"{n},é{n}" for n in range(30_000))]
+    ends = {"lf": "\n", "crlf": "\r\n"}
+    for name, end in ends.items():
+        (tmp_path / f"{name}.csv").write_bytes("".join(line + end for line in lines).encode())
+    plain, other = (read(tmp_path / f"{name}.csv") for name in ends)
+    assert plain == other == [{"a": str(n), "b": f"é{n}"} for n in range(30_000)]
+    table = CsvFile(tmp_path / "crlf.csv", largest=LIMIT)
+    first, *rest = table.batches()
+    assert rest
+    (later, *_) = table.batches(offset=first.offset, first=first.first + first.count)
+    assert later.rows(table.names)[0] == {"a": str(first.count), "b": f"é{first.count}"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("wrong", ["1", "1,2,3", "", "1,2,3,4\n1"])
+def test_a_ragged_record_is_found_wherever_it_stands(wrong: str, end: str, tmp_path: Path) -> None:
+    lines = ["a,b", *["x,y"] * 9, wrong.replace("\n", end), "x,y"]
+    (tmp_path / "t.csv").write_bytes("".join(line + end for line in lines).encode())
+    with pytest.raises(SourceBroken) as refused:
+        read(tmp_path / "t.csv")
+    assert refused.value.fields["place"] == "record 10"

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from operator import sub
 from typing import Final
-
-import numpy as np
 
 from seatrial.data.masking.shapes import Unfit
 
@@ -14,6 +13,7 @@ _MONTHS: Final = (
     *("August", "September", "October", "November", "December"),
 )
 _ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
+_MOST_KEPT: Final = 1 << 15  # days that are kept at hand: of ninety years
 _COMPACT: Final = re.compile(r"(\d{4})(\d\d)(\d\d)\Z")
 _SLASHED: Final = re.compile(r"(\d{1,2})([/.])(\d{1,2})\2(\d{4})\Z")
 
@@ -36,17 +36,39 @@ def shifted(text: str, days: int) -> str:
 def all_shifted(texts: Sequence[str], days: Sequence[int]) -> list[str] | None:
     """Each of `texts`, which are all `2024-03-01`, so many days earlier; None: not all are.
 
-    Six times as fast as one by one.
+    Fifteen times as fast as one by one, once their few thousand different days are known.
     """
-    if set(map(len, texts)) != {10}:
-        return None
     try:
-        read = np.array(texts, dtype="datetime64[D]")
+        moved = list(map(sub, map(_NUMBERS.__getitem__, texts), days))
     except ValueError:
         return None
-    moved = np.datetime_as_string(read - np.array(days, dtype="timedelta64[D]"))
-    years = read.astype("datetime64[Y]")
-    return None if (years < np.datetime64("0012")).any() else moved.tolist()
+    return list(map(_TEXTS.__getitem__, moved)) if moved and min(moved) > 0 else None
+
+
+class _Numbers(dict[str, int]):
+    """The number of the day that an ISO date names; raises `ValueError` where it is none."""
+
+    def __missing__(self, text: str) -> int:
+        if len(text) != 10 or text[4] != "-":
+            raise ValueError(text)
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        number = self[text] = date.fromisoformat(text).toordinal()
+        return number
+
+
+class _Texts(dict[int, str]):
+    """The ISO date of a day's number."""
+
+    def __missing__(self, number: int) -> str:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        text = self[number] = date.fromordinal(number).isoformat()
+        return text
+
+
+_NUMBERS: Final = _Numbers()
+_TEXTS: Final = _Texts()
 
 
 def earlier(day: date, days: int) -> date:

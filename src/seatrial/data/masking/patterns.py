@@ -7,6 +7,7 @@ has check digits is taken only if they are right.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import re2
@@ -15,6 +16,8 @@ from seatrial.data.masking.dossiers import Span
 from seatrial.data.masking.pseudonyms import HIDDEN, Pseudonyms
 from seatrial.data.masking.shapes import Unfit, is_iban, is_luhn
 from seatrial.data.rules.domain import Class, ColumnRule, Mask
+
+_MOST_KEPT: Final = 1 << 12  # finds of one pattern whose pseudonyms are kept at hand
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,6 +160,7 @@ def _mask_of(pseudonyms: Pseudonyms, pattern: Pattern) -> Callable[[str], str]:
     rule = ColumnRule(kind=Class.DIRECT, mask=pattern.mask, keep=0)
     mask = pseudonyms.text_mask(rule, rule.domain_in("", pattern.name))
 
+    @lru_cache(maxsize=_MOST_KEPT)
     def masked(found: str) -> str:
         try:
             return mask(found)

@@ -221,7 +221,8 @@ def _text(path: str, *, deep: bool) -> Act:
         if isinstance(value, dict) and not deep:
             work.dropped.add(f"{path}.*")
             return None
-        found = list(_collected(value))
+        found: list[str] = []
+        _collect(value, found)
         if found:
             work.texts.extend(found)
             work.places.append((container, name, value))
@@ -231,23 +232,23 @@ def _text(path: str, *, deep: bool) -> Act:
     return text
 
 
-def _collected(value: Value) -> Iterator[str]:
-    """Every text in `value`, names of members and long numbers too, in a fixed order."""
+def _collect(value: Value, into: list[str]) -> None:
+    """Append every text in `value`, names of members and long numbers too, in a fixed order."""
     if isinstance(value, str):
-        yield value
+        into.append(value)
     elif isinstance(value, dict):
         for name, inner in value.items():
-            yield name
-            yield from _collected(inner)
+            into.append(name)
+            _collect(inner, into)
     elif isinstance(value, list):
         for item in value:
-            yield from _collected(item)
+            _collect(item, into)
     elif _is_long(value):
-        yield str(value)
+        into.append(str(value))
 
 
 def _rebuilt(value: Value, texts: Iterator[str]) -> Value:
-    """`value` with its texts taken from `texts`, in the order of `_collected`."""
+    """`value` with its texts taken from `texts`, in the order of `_collect`."""
     if isinstance(value, str):
         return next(texts)
     if isinstance(value, dict):

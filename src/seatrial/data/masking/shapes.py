@@ -31,6 +31,7 @@ class Shaped:
         self._domain = domain
         self._kinds = 1 if digits_only else len(_ALPHABETS)
         self._shuffles: dict[str, Permutation] = {}
+        self._numbers: dict[int, Permutation] = {}  # of digits alone, by how many there are
 
     def of(self, text: str) -> str:
         """The pseudonym of `text`.
@@ -63,8 +64,10 @@ class Shaped:
         size = 10 ** len(text)
         if size < _FEWEST:
             raise Unfit("it has too few letters and digits to hide in")
-        number = self._shuffle(text, [0] * len(text), size).of(int(text))
-        return str(number).zfill(len(text))
+        shuffle = self._numbers.get(size)
+        if shuffle is None:
+            shuffle = self._numbers[size] = self._shuffle(text, [0] * len(text), size)
+        return str(shuffle.of(int(text))).zfill(len(text))
 
     def _is_foreign(self, letter: str) -> bool:
         return not letter.isascii() and (letter.isalnum() if self._kinds > 1 else letter.isdigit())

@@ -1,16 +1,14 @@
 """Masks a table batch by batch: a pure function of the batch, the rules, the key and the people."""
 
 import contextlib
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import orjson
 
 from seatrial.data.domain import MaskUnfit, PersonMissing
-from seatrial.data.masking import dates
+from seatrial.data.masking import dates, written
 from seatrial.data.masking.dossiers import Dossier
 from seatrial.data.masking.plan import Act, ColumnUnfit, Memo, Plan, Work, as_reported
 from seatrial.data.masking.pseudonyms import Pseudonyms
@@ -22,6 +20,7 @@ from seatrial.data.sources.batches import Batch
 
 NOBODY: Final[tuple[str, ...]] = ()
 _CHANCES: Final = 1 << 32
+_KEYS: Final = ({str}, {int}, {str, type(None)}, {int, type(None)})
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _MANY: Final = 1 << 15  # values of a column, after which it shows whether they come again
 _MOST_KEPT: Final = 1 << 17  # people whose shift of dates is kept at hand
@@ -102,9 +101,7 @@ class TableMasker:
 
     def head(self) -> bytes:
         """The first line of a CSV output."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(self.shown)
-        return text.getvalue().encode()
+        return written.csv_head(self.shown)
 
     def persons(self, batch: Batch) -> Persons:
         """The keys of whom each record speaks; the first is the one by whom its dates move.
@@ -115,9 +112,10 @@ class TableMasker:
         paths = self._rules.person
         if not paths:
             return [NOBODY] * batch.count
-        if batch.columns is not None and len(paths) == 1 and paths[0] in self._names:
-            column = batch.columns[self._names.index(paths[0])]
-            found = [self._keys[value] for value in column]
+        column = self._one_column(batch, paths)
+        # Of one kind only: 1, 1.0 and True would be one key.
+        if column is not None and set(map(type, column)) in _KEYS:
+            found = list(map(self._keys.__getitem__, column))
         else:
             found = [
                 tuple(
@@ -125,10 +123,20 @@ class TableMasker:
                 )
                 for row in batch.rows(self._names)
             ]
-        if not self._rules.person_optional and NOBODY in found:
+        if not self._rules.person_optional and not all(found):
             place = f"record {batch.first + found.index(NOBODY)}"
             raise PersonMissing(table=self._name, place=place, path=paths[0])
         return found
+
+    def _one_column(self, batch: Batch, paths: tuple[str, ...]) -> Sequence[Value] | None:
+        """The values of the only path that names people, where it is a column or a plain member."""
+        if len(paths) != 1:
+            return None
+        if batch.records is not None:
+            return [record.get(paths[0]) for record in batch.records]
+        return (
+            (batch.columns or ())[self._names.index(paths[0])] if paths[0] in self._names else None
+        )
 
     def masked(self, batch: Batch, people: People) -> Masked:
         """`batch`, masked; `people` tells what is known of those in it.
@@ -219,7 +227,7 @@ class TableMasker:
             elif node.rule is not None and node.rule.kind is Class.KEEP and kinds <= _SCALARS:
                 columns.append(values)
             elif node.rule is not None and node.rule.mask is Mask.DATE:
-                days = days or [self._shifts[of] for of in persons]
+                days = days or list(map(self._shifts.__getitem__, persons))
                 columns.append(self._shifted(act, values, days, batch.first, dropped))
             else:
                 works = works or [Work(days=self._shifts[of], dropped=dropped) for of in persons]
@@ -231,10 +239,14 @@ class TableMasker:
     def _mapped(self, memo: Memo, values: Value, first: int) -> list[str]:
         if memo.rarely_hits:
             with contextlib.suppress(Unfit):  # the slower way tells which it was
-                return [memo.mask(value) if value else value for value in values]
+                return (
+                    list(map(memo.mask, values))
+                    if all(values)
+                    else [memo.mask(value) if value else value for value in values]
+                )
         before = len(memo)
         try:
-            masked = [memo[value] for value in values]
+            masked = list(map(memo.__getitem__, values))
             memo.rarely_hits = before > _MANY and len(memo) - before > len(values) // 2
             return masked  # noqa: TRY300 - the whole is what may fail
         except ColumnUnfit as error:
@@ -281,10 +293,8 @@ class TableMasker:
 
     def _written(self, layout: "_Layout", columns: list[Any], batch: Batch) -> bytes:
         if self._output == "csv":
-            return _as_csv(columns)
-        rows = zip(*columns, strict=True) if columns else [()] * batch.count
-        shown, option = layout.shown, orjson.OPT_APPEND_NEWLINE
-        return b"".join([orjson.dumps(dict(zip(shown, row)), option=option) for row in rows])  # noqa: B905 - both come from the layout
+            return written.as_csv(columns)
+        return written.as_json_lines(layout.shown, columns, batch.count)
 
     def _unfit(self, error: ColumnUnfit, record: int) -> MaskUnfit:
         return MaskUnfit(
@@ -336,23 +346,6 @@ class _Shifts(dict[tuple[str, ...], int]):
         first = persons[0] if persons else ""
         days = self[persons] = self._pseudonyms.shift(first, self._most)
         return days
-
-
-def _as_csv(columns: list[Any]) -> bytes:
-    """The lines of a CSV file; three times as fast where nothing needs a quote."""
-    plain = len(columns) > 1 and all(set(map(type, column)) == {str} for column in columns)
-    if plain and not any(_needs_quotes("\x1f".join(column)) for column in columns):
-        return ("\n".join(map(",".join, zip(*columns, strict=True))) + "\n").encode()
-    # Python 3.11 writes a lone carriage return without quotes, and reads it as a record's end.
-    returns = any("\r" in value for column in columns for value in column if type(value) is str)
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(zip(*columns, strict=True))
-    return text.getvalue().encode()
-
-
-def _needs_quotes(text: str) -> bool:
-    return "," in text or '"' in text or "\n" in text or "\r" in text
 
 
 def _key(value: object) -> str:

@@ -6,6 +6,7 @@ All texts of one record are searched as one, joined by NUL, since a search has a
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Final
 
 import re2
@@ -17,6 +18,7 @@ from seatrial.data.masking.patterns import Patterns
 Finder = Callable[[bytes], Iterable[Span]]
 
 _ENCODED: Final = re2.compile(rb"[A-Za-z0-9+/_\-]{12,}={0,2}")
+_START: Final = itemgetter(0)
 _DEEPEST: Final = 3  # texts inside encoded texts
 _BETWEEN: Final = "\0"
 
@@ -37,7 +39,9 @@ class TextMasker:
         """`texts`, which speak of the people of `dossiers`, masked."""
         if not texts:
             return []
-        joined = _BETWEEN.join(text.replace(_BETWEEN, " ") for text in texts)
+        joined = _BETWEEN.join(texts)
+        if joined.count(_BETWEEN) >= len(texts):
+            joined = _BETWEEN.join(text.replace(_BETWEEN, " ") for text in texts)
         return self._masked(joined, dossiers, depth=0).split(_BETWEEN)
 
     def _masked(self, joined: str, dossiers: Sequence[Dossier], depth: int) -> str:
@@ -66,18 +70,46 @@ def replaced(text: bytes, spans: list[Span]) -> bytes:
     """`text` with each span replaced; of those that overlap, the longest counts."""
     if not spans:
         return text
-    chosen: list[Span] = []
-    taken = bytearray(len(text))
-    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
-        if not any(taken[span.start : span.end]):
-            taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            chosen.append(span)
     parts: list[bytes] = []
-    end = 0
-    for span in sorted(chosen):
-        parts += (text[end : span.start], span.instead)
-        end = span.end
-    return b"".join((*parts, text[end:]))
+    done = 0
+    for start, end, instead in _chosen(sorted(spans, key=_START)):
+        parts += (text[done:start], instead)
+        done = end
+    return b"".join((*parts, text[done:]))
+
+
+def _chosen(spans: list[Span]) -> list[Span]:
+    """Those that count, of spans in the order of their beginnings.
+
+    Most of them touch others, of which one covers all: a name, and its parts.
+    """
+    chosen: list[Span] = []
+    first, longest = 0, spans[0]
+    low, high, _ = longest
+    for index, span in enumerate(spans):
+        start, end, _ = span
+        if start >= high:
+            chosen += _longest(spans[first:index], longest, high - low)
+            first, longest, low, high = index, span, start, end
+        elif end > high or end - start > longest[1] - longest[0]:
+            longest = max(longest, span, key=_length)
+            high = max(high, end)
+    return chosen + _longest(spans[first:], longest, high - low)
+
+
+def _longest(together: list[Span], longest: Span, width: int) -> list[Span]:
+    """Of spans that touch each other, the longest, then the longest beside it, and so on."""
+    if _length(longest) == width:
+        return [longest]
+    chosen: list[Span] = []
+    for span in sorted(together, key=lambda span: (span.start - span.end, span.start)):
+        if all(span.end <= other.start or other.end <= span.start for other in chosen):
+            chosen.append(span)
+    return sorted(chosen, key=_START)
+
+
+def _length(span: Span) -> int:
+    return span[1] - span[0]
 
 
 def _decoded(found: bytes) -> str | None:

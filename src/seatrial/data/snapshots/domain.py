@@ -79,7 +79,12 @@ class Manifest(_Part):
 
 
 class TableProgress(_Part):
-    """How far a table has come: a resumed run goes on from here."""
+    """How far a table has come: a resumed run goes on from here.
+
+    Attributes:
+        offset: of the source: see `Batch`.
+        size: of the output: bytes of lines, or parts of a Parquet file.
+    """
 
     done: bool = False
     offset: int = 0
@@ -93,7 +98,7 @@ class Progress(_Part):
     """What a partial snapshot was begun with, and how far each table is.
 
     Attributes:
-        sources: bytes of each table's source at the beginning.
+        sources: bytes of each table's source at the beginning; of a database's table its rows.
     """
 
     rules: str

@@ -105,17 +105,34 @@ class LinesOut:
         os.fsync(self._file.fileno())
         return self._file.tell()
 
+    def finish(self) -> int:
+        """Nothing is to come; see `settle`."""
+        return self.settle()
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
 
 class ParquetOut:
-    """A Parquet file, one row group a batch."""
+    """A Parquet file, one row group a batch; it is put together when all of its parts are there.
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    A Parquet file is whole only with its end, and nothing can be added behind that. So what is
+    masked waits in parts in Arrow's own format: 5.1 instead of 4.9 µs for a record of 8 columns.
+
+    Args:
+        path: of the file.
+        schema: of its columns.
+        work: folder of the parts.
+        parts: how many of them an earlier run left.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, *, work: Path, parts: int) -> None:
+        self._path = path
         self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema)
+        self._work = work
+        self._parts = parts
+        self._part: pa.ipc.RecordBatchStreamWriter | None = None
 
     def add(self, columns: list[Any]) -> None:
         """Append a batch.
@@ -127,11 +144,38 @@ class ParquetOut:
             pa.array(values, type=field.type)
             for values, field in zip(columns, self._schema, strict=True)
         ]
-        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+        if self._part is None:
+            self._part = pa.ipc.new_stream(self._at(self._parts), self._schema)
+        self._part.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+    def settle(self) -> int:
+        """Make what was added outlive a power loss; how many parts there are."""
+        if self._part is not None:
+            self._part.close()
+            self._part = None
+            with self._at(self._parts).open("rb") as file:
+                os.fsync(file.fileno())
+            sync_folder(self._work)
+            self._parts += 1
+        return self._parts
+
+    def finish(self) -> int:
+        """Put the parts together; how many there were."""
+        parts = self.settle()
+        with pq.ParquetWriter(self._path, self._schema) as writer:
+            for number in range(parts):
+                with pa.memory_map(str(self._at(number))) as file, pa.ipc.open_stream(file) as part:
+                    for batch in part:
+                        writer.write_batch(batch)
+        return parts
 
     def close(self) -> None:
-        """Write the file's end; without it the file cannot be read."""
-        self._writer.close()
+        """Let go of the part that is being written."""
+        if self._part is not None:
+            self._part.close()
+
+    def _at(self, number: int) -> Path:
+        return self._work / f"{self._path.name}.{number}.arrow"
 
 
 def write_numbers(path: Path, numbers: list[int]) -> None:

@@ -17,7 +17,7 @@ class Batch:
         count: how many.
         records: of a nested table: objects.
         columns: of a flat table: values, column by column.
-        offset: bytes of the source before the next batch; 0 where the source has no such place.
+        offset: bytes, documents or rows of the source before the next batch.
     """
 
     first: int
@@ -70,7 +70,7 @@ class Table(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes of the source, for progress and to see a change; 0: unknown."""
+        """Bytes of the source, or rows of a database's table: to see a change."""
         ...
 
     def batches(self, *, offset: int = 0, first: int = 1) -> Iterator[Batch]:

@@ -1,5 +1,6 @@
 """Masks a source into a snapshot: survey, tables in turn, manifest; a run that died goes on."""
 
+import gc
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -55,6 +56,7 @@ from seatrial.kit.crypto.digests import Digest
 from seatrial.kit.files import write_private
 
 _DOSSIERS: Final = "dossiers.sqlite"
+_COLLECTED_EVERY: Final = 1 << 16  # objects more than before
 _NOTED_EVERY: Final = 64  # batches
 _OUTPUT: Final = {"csv": "csv", "parquet": "parquet"}
 
@@ -94,7 +96,7 @@ def mask(order: Order, told: Told = lambda _what, _table, _records: None) -> Man
         MaskUnfit, PersonMissing: a record is not what the rules say.
     """
     source, rules = Source(order.source), order.rules
-    with ExitStack() as held, _clean(order):
+    with ExitStack() as held, _clean(order), _seldom_collected():
         held.callback(source.close)
         tables = {name: source.table(name, rules) for name in rules.tables}
         begun = Progress(
@@ -134,6 +136,17 @@ def _clean(order: Order) -> Iterator[None]:
         if order.mode is Mode.SEALED:
             shutil.rmtree(partial_of(order.path), ignore_errors=True)
         raise
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Records are many objects and no cycles; looking for these was a quarter of the work."""
+    before = gc.get_threshold()
+    gc.set_threshold(_COLLECTED_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _plant(order: Order, draft: Draft, digest: str) -> str | None:
@@ -184,7 +197,7 @@ class _Masking:
         progress = self._draft.progress.tables.get(self._name, TableProgress())
         worker = _worker(self._order, self._draft, self._name, self._table)
         if not progress.done:
-            if self._output == "parquet" or not progress.offset:
+            if not progress.offset:
                 progress = TableProgress()
                 self._kept.unlink(missing_ok=True)
             progress = self._written(worker, progress)
@@ -219,9 +232,9 @@ class _Masking:
                 )
                 self._told("mask", self._name, progress.source_records)
                 noted += 1
-                if noted % _NOTED_EVERY == 0 and progress.offset and isinstance(out, LinesOut):
+                if noted % _NOTED_EVERY == 0:
                     progress = self._noted(progress, out.settle())
-            size = out.settle() if isinstance(out, LinesOut) else 0
+            size = out.finish()
         finally:
             out.close()
         return self._noted(progress.model_copy(update={"done": True}), size)
@@ -235,14 +248,16 @@ class _Masking:
         return progress
 
     def _opened(self, worker: "_Worker", progress: TableProgress) -> LinesOut | ParquetOut:
+        if self._subset and progress.offset:
+            with self._kept.open("r+b") as file:
+                file.truncate(8 * progress.records)
         if isinstance(self._table, ParquetFile):
-            return ParquetOut(self._file, _schema(self._table.schema, worker.masker.shown))
+            schema = _schema(self._table.schema, worker.masker.shown)
+            work = self._draft.work
+            return ParquetOut(self._file, schema, work=work, parts=progress.size)
         out = LinesOut(self._file, size=progress.size)
         if self._output == "csv" and not progress.size:
             out.add(worker.masker.head())
-        if self._subset and progress.records:
-            with self._kept.open("r+b") as file:
-                file.truncate(8 * progress.records)
         return out
 
     def _add(self, out: LinesOut | ParquetOut, masked: Masked, before: int) -> None:
@@ -337,6 +352,7 @@ _HERE: Final[list[_Worker]] = []  # of a worker process: what `_prepare` made
 def _prepare(
     rules: str, key: bytes, name: str, names: tuple[str, ...], output: str, dossiers: Path
 ) -> None:
+    gc.set_threshold(_COLLECTED_EVERY, *gc.get_threshold()[1:])
     _HERE[:] = [_Worker(Rules.model_validate_json(rules), key, name, names, output, dossiers)]
 
 

@@ -1,12 +1,14 @@
 """A foreign database: what tables it has, and their rows in the order of their keys."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Column, Engine, MetaData, Table, create_engine, inspect, select
+from sqlalchemy import Column, Engine, MetaData, Table, create_engine, func, inspect, select
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
+from sqlalchemy.types import NullType
 
 from seatrial.data.domain import SourceBroken, SourceMissing
 from seatrial.data.rules.tree import Value
@@ -61,7 +63,6 @@ class DatabaseTable:
 
     kind: Final = "database"
     flat: Final = True
-    size: Final = 0
 
     def __init__(self, engine: Engine, name: str, *, shown: str) -> None:
         self.shown = shown
@@ -69,33 +70,56 @@ class DatabaseTable:
         self._table = Table(name, MetaData(), autoload_with=engine, resolve_fks=False)
         self.names = tuple(str(column.name) for column in self._table.columns)
 
+    @cached_property
+    def size(self) -> int:
+        """How many rows it has.
+
+        Raises:
+            SourceBroken: the database does not answer.
+        """
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(
+                    select(func.count()).select_from(self._table)
+                ).scalar_one()
+        except DBAPIError as error:
+            raise self._broken("its number of rows", error) from None
+
     @property
     def declared(self) -> dict[str, dict[str, Any]]:
         """Each column's type, whether it may be null, whether it is part of the key."""
         return {
             str(column.name): {
-                "type": str(column.type.compile(self._engine.dialect)),
+                "type": self._type_of(column),
                 "nullable": bool(column.nullable),
                 "key": bool(column.primary_key),
             }
             for column in self._table.columns
         }
 
+    def _type_of(self, column: Column[Any]) -> str:
+        """The type as the database writes it; empty where SQLite was told none."""
+        return (
+            "" if isinstance(column.type, NullType) else column.type.compile(self._engine.dialect)
+        )
+
     def batches(self, *, offset: int = 0, first: int = 1) -> Iterator[Batch]:
-        """See `Table`; it has no place to go on from, and begins anew."""
-        del offset, first
-        statement = select(self._table).order_by(*_order(self._table))
-        number = 1
+        """See `Table`; the offset counts rows, whose order is the same each time."""
+        statement = select(self._table).order_by(*_order(self._table)).offset(offset or None)
+        number, read = first, offset
         try:
             with self._engine.connect() as connection:
                 rows = connection.execution_options(stream_results=True).execute(statement)
                 while part := rows.fetchmany(ROWS):
                     columns = [[_plain(v) for v in column] for column in zip(*part, strict=True)]
-                    yield Batch(first=number, count=len(part), columns=columns)
+                    read += len(part)
+                    yield Batch(first=number, count=len(part), columns=columns, offset=read)
                     number += len(part)
         except DBAPIError as error:
-            place = f"the rows after {number - 1}"
-            raise SourceBroken(source=self.shown, place=place, reason=_first_line(error)) from None
+            raise self._broken(f"the rows after {number - 1}", error) from None
+
+    def _broken(self, place: str, error: DBAPIError) -> SourceBroken:
+        return SourceBroken(source=self.shown, place=place, reason=_first_line(error))
 
 
 def sqlite_url(path: Path) -> str:
