@@ -79,6 +79,10 @@ BROKEN = {
     "not JSON": ("def run(i):\n    return {1, 2}", "not JSON serializable"),
     "no import": ("import nothing_of_that_name\ndef run(i): ...", "nothing_of_that_name"),
     "no callable": ("run = 7", "no callable"),
+    "waits": (
+        "from seatrial.sdk.actions import Actions\ndef run(i): return Actions().wait(event='paid')",
+        "SEATRIAL_URL is not set (door_missing). Try it with `seatrial test`, or deploy it",
+    ),
 }
 
 

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,6 +50,7 @@ class PostgresServer:
         password: of its roles, for TCP; the socket asks for none.
         user: number of the user it runs as.
         owner: the process whose end ends it.
+        command: what its guardian runs.
     """
 
     directory: Path
@@ -57,6 +58,7 @@ class PostgresServer:
     password: str
     user: int
     owner: int
+    command: Sequence[str]
 
     @property
     def _socket(self) -> str:
@@ -97,6 +99,10 @@ class PostgresServer:
         """SIGKILL to the server's first process; it stays down until `resume`."""
         running.kill(self.directory)
 
+    def stop(self) -> None:
+        """End it in order: everything is in its data files; it stays down until `resume`."""
+        running.kill(self.directory, signal.SIGINT)
+
     def resume(self) -> None:
         """Start it again after `kill`, and return once it answers."""
         running.resume(self.directory)
@@ -126,26 +132,29 @@ def shared() -> PostgresServer:
         if note.exists():
             return PostgresServer(directory=directory, owner=owner, **json.loads(note.read_text()))
         server = _made(directory, owner, _CONFIGURATION + _CARELESS)
-        note.write_text(
-            json.dumps({"port": server.port, "password": server.password, "user": server.user})
-        )
+        told = ("port", "password", "user", "command")
+        note.write_text(json.dumps({name: getattr(server, name) for name in told}))
     return server
 
 
 @contextlib.contextmanager
-def private(name: str) -> Iterator[PostgresServer]:
+def private(
+    name: str, configuration: str = "", initdb: Sequence[str] = (), *, on_disk: bool = True
+) -> Iterator[PostgresServer]:
     """A server of one's own, to be killed, and as careful with its disk as one in production."""
     owner = os.getpid()
-    directory = running.run_directory(owner, on_disk=True) / name
+    directory = running.run_directory(owner, on_disk=on_disk) / name
     try:
         with running.locked(directory):
-            server = _made(directory, owner, _CONFIGURATION)
+            server = _made(directory, owner, _CONFIGURATION + configuration, initdb)
         yield server
     finally:
         running.stop(directory)
 
 
-def _made(directory: Path, owner: int, configuration: str) -> PostgresServer:
+def _made(
+    directory: Path, owner: int, configuration: str, options: Sequence[str] = ()
+) -> PostgresServer:
     """Make a cluster in `directory` and start a server on it."""
     user = _NOBODY if os.geteuid() == 0 else os.geteuid()  # PostgreSQL refuses to run as root
     shutil.rmtree(directory, ignore_errors=True)
@@ -160,20 +169,20 @@ def _made(directory: Path, owner: int, configuration: str) -> PostgresServer:
     initdb = [
         str(programs / "initdb"), "--no-sync", "--locale=C", "--encoding=UTF8", "-U", "postgres",
         "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={secret}", "-D", str(data),
+        *options,
     ]  # fmt: skip
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=user, cwd=directory)
     with (data / "postgresql.conf").open("a") as file:
         file.write(configuration)
+    port = _free_port()
+    command = [
+        str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(directory),
+        "-c", "listen_addresses=127.0.0.1",
+    ]  # fmt: skip
     server = PostgresServer(
-        directory=directory, port=_free_port(), password=password, user=user, owner=owner
+        directory=directory, port=port, password=password, user=user, owner=owner, command=command
     )
-    running.start(
-        [
-            str(programs / "postgres"), "-D", str(data), "-p", str(server.port),
-            "-k", str(directory), "-c", "listen_addresses=127.0.0.1",
-        ],
-        directory, owner=owner, stop=signal.SIGQUIT, user=user,
-    )  # fmt: skip
+    running.start(command, directory, owner=owner, stop=signal.SIGQUIT, user=user)
     server.wait()
     with psycopg.connect(server.admin_url(), autocommit=True) as admin:
         admin.execute(

@@ -86,12 +86,12 @@ def stop(directory: Path) -> None:
         directory.parent.rmdir()
 
 
-def kill(directory: Path) -> None:
-    """SIGKILL to the server of `directory`, which stays down until `resume`."""
+def kill(directory: Path, how: signal.Signals = signal.SIGKILL) -> None:
+    """End the server of `directory`, which stays down until `resume`."""
     (directory / "hold").touch()
     process = int((directory / "pid").read_text())
     with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, how)
     wait_until(lambda: not alive(process), "the server's end")
 
 

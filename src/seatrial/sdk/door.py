@@ -26,8 +26,8 @@ class DoorMissing(Conflict):
     """There is no cell to ask: the variable {variable} is not set."""
 
     code = "door_missing"
-    cause = "Seatrial sets it in each process that it runs; this one was started by other means."
-    remedy = "Start the code with `seatrial dev`, `seatrial test` or a deploy; or hand in a `Door`."
+    cause = "A cell sets it for what it runs; `seatrial dev`, and any other start, has none."
+    remedy = "Try it with `seatrial test`, or deploy it: waits need that. Or hand in a `Door`."
 
 
 class DoorUnreachable(Unavailable):

@@ -14,8 +14,8 @@ from tests.cell.journal.promises import one_case
 _ROOT: Final = Path(__file__).resolve().parents[3]
 
 
-def _apart(module: str, *arguments: str) -> Callable[[int], Mapping[str, Any]]:
-    """In a process of its own, which forks."""
+def apart(module: str, *arguments: str) -> Callable[[int], Mapping[str, Any]]:
+    """A soak in a process of its own, which forks; its figures."""
 
     def run(loops: int) -> Mapping[str, Any]:
         command = [sys.executable, "-m", f"tests.cell.journal.{module}", *arguments, str(loops)]
@@ -43,23 +43,31 @@ SOAKS: Final = (
     Soak(
         name="kill -9 under agents, SQLite",
         promise="no effect twice, none lost, each question put once, and the same output",
-        run=_apart("kill_passages", "sqlite"),
+        run=apart("kill_passages", "sqlite"),
         full=1_000,
         short=2,
     ),
     Soak(
         name="kill -9 under agents, PostgreSQL",
         promise="no effect twice, none lost, each question put once, and the same output",
-        run=_apart("kill_passages", "postgresql"),
+        run=apart("kill_passages", "postgresql"),
         full=1_000,
         short=2,
     ),
     Soak(
         name="lost power under agents, SQLite",
         promise="the same, where only what was synchronised is on the disk",
-        run=_apart("power"),
+        run=apart("power", "sqlite"),
         full=1_000,
         short=10,
+        needs="strace",
+    ),
+    Soak(
+        name="lost power under agents, PostgreSQL",
+        promise="the same, where only what was synchronised is on the disk",
+        run=apart("power", "postgresql"),
+        full=400,
+        short=3,
         needs="strace",
     ),
 )

@@ -1,12 +1,14 @@
 """What people are asked, what they say, and what runs make of it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from seatrial.cell.runs.domain.values import Choice
-from seatrial.cell.tools.domain.refusals import ReviewSettled, ReviewUnfit
+from seatrial.cell.tools.domain.refusals import ReviewSettled, ReviewUnfit, WaitNeedsHost
+from seatrial.cell.tools.service.actions import LOCAL
 from seatrial.cell.tools.service.reviews import Word
 from seatrial.contract.runs.states import RunState, WaitReason
 from seatrial.kit.database.database import Database
@@ -46,6 +48,28 @@ async def test_an_approved_action_is_performed_once_and_nobody_is_asked_again(
         assert ledger(shop) == ["a"]
         assert len(here.segments) == 2
         assert await _asked(here) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@in_a_loop
+async def test_a_run_on_its_authors_machine_is_told_that_it_cannot_wait(
+    database: Database, shop: Database
+) -> None:
+    async def waiting(calling: Calling) -> Any:
+        there = replace(calling, slot=replace(calling.slot, slot=LOCAL))
+        for asking, what in (
+            (there.wait(seconds=9), "a timer"),
+            (there.wait(event="paid"), "the event:paid"),
+            (there.call("adjust", what="a"), "the review of 'adjust'"),
+        ):
+            with pytest.raises(WaitNeedsHost, match=what):
+                await asking
+        return "told"
+
+    async with cell(database, shop, waiting) as here:
+        run = await here.ended(await here.started(None))
+        assert run.output == "told"
+        assert ledger(shop) == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

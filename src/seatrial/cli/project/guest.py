@@ -160,7 +160,11 @@ def _told(error: BaseException) -> dict[str, str]:
             own = trace.tb_next
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, own)
-    return {"message": f"{type(error).__name__}: {error}", "trace": "".join(lines)}
+    message = f"{type(error).__name__}: {error}"
+    code, remedy = getattr(error, "code", None), getattr(error, "remedy", None)
+    if isinstance(code, str) and isinstance(remedy, str):  # one of Seatrial's, with what to do
+        message = f"{message.rstrip('.')} ({code}). {remedy.rstrip('.')}"
+    return {"message": message, "trace": "".join(lines)}
 
 
 def _answer(line: BinaryIO, value: dict[str, Any]) -> None:
