@@ -83,8 +83,12 @@ class SqlConnector:
 
     async def lookup(self, call: Performing) -> Told | None:
         """See `Connector`."""
-        database = await self._ready(call)
-        return await database.read(lambda connection: databases.marked(connection, call))
+        try:
+            database = await self._ready(call)
+            return await database.read(lambda connection: databases.marked(connection, call))
+        except DatabaseAccessRefused:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """See `Connector`."""
