@@ -54,6 +54,24 @@ def test_what_was_unique_stays_unique(values: set[str]) -> None:
     assert len({shaped.of(value) for value in values}) == len(values)
 
 
+@pytest.mark.parametrize("length", [77, 78, 79, 128, 512])
+def test_a_long_identifier_keeps_nothing_of_any_of_its_parts(length: int) -> None:
+    shaped = Shaped(Domain(KEY, "id"))
+    text = "".join(string.digits[number * 7 % 10] for number in range(length))
+    masked, near = shaped.of(text), shaped.of(text[:-1] + "0")
+    for other in (text, near):
+        for start in range(0, length - 12, 12):
+            part = slice(start, start + 12)
+            assert sum(map(str.__eq__, masked[part], other[part])) < 9
+    mixed = (text + text.replace("1", "a").replace("3", "Z"))[:length]
+    assert shaped.of(mixed) != mixed
+
+
+def test_what_is_too_long_for_an_identifier_is_refused() -> None:
+    with pytest.raises(Unfit, match="512"):
+        Shaped(Domain(KEY, "id")).of("a" * 513)
+
+
 @given(st.integers(-(2**63) + 1, 2**63 - 1))
 def test_a_whole_number_keeps_its_sign_and_width(number: int) -> None:
     masked = Whole(Domain(KEY, "n")).of(number)

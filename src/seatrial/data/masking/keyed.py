@@ -91,6 +91,9 @@ class Permutation:
         self._turns = [domain.sub(f"{label}\0{turn}").copy for turn in range(_ROUNDS)]
         self._right = math.isqrt(size - 1) + 1
         self._left = -(-size // self._right)
+        half = max(self._left, self._right).bit_length()
+        self._width = max(_BITS, half + 7) // 8
+        self._digests = 1 if half <= _BITS else half // _BITS + 2  # else a half's front would stay
 
     def of(self, number: int) -> int:
         """What `number`, within the range, becomes."""
@@ -100,14 +103,23 @@ class Permutation:
     def _walked(self, number: int, rounds: Rounds, sign: int) -> int:
         """Through all rounds, again until it falls into the range. One loop: a round is 0.5 µs."""
         size, from_bytes = self._size, int.from_bytes
-        halves = (self._left, self._right)
+        halves, one = (self._left, self._right), self._digests == 1
         while True:
             digits = list(divmod(number, self._right))
             for turn, changed in rounds:
                 hashed = self._turns[turn]()
-                hashed.update(digits[1 - changed].to_bytes(16, "big"))
-                step = from_bytes(hashed.digest(), "big")
+                hashed.update(digits[1 - changed].to_bytes(self._width, "big"))
+                step = from_bytes(hashed.digest() if one else self._long(hashed), "big")
                 digits[changed] = (digits[changed] + sign * step) % halves[changed]
             number = digits[0] * self._right + digits[1]
             if number < size:
                 return number
+
+    def _long(self, hashed: Hash) -> bytes:
+        """As many digests as a half that is longer than one of them needs."""
+        parts = []
+        for part in range(self._digests):
+            counted = hashed.copy()
+            counted.update(part.to_bytes(4, "big"))
+            parts.append(counted.digest())
+        return b"".join(parts)

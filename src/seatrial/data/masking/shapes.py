@@ -10,6 +10,7 @@ from seatrial.data.masking.keyed import Domain, Permutation
 _ALPHABETS: Final = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 _KIND: Final = {letter: kind for kind, letters in enumerate(_ALPHABETS) for letter in letters}
 _FEWEST: Final = 100  # possible values below which a shape hides nothing
+_LONGEST: Final = 512  # letters and digits; the time grows with their square, and none is an id
 _IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}\Z")
 _INT32: Final = 1 << 31
 _INT64: Final = 1 << 63
@@ -37,8 +38,11 @@ class Shaped:
         """The pseudonym of `text`.
 
         Raises:
-            Unfit: too few letters and digits to hide in, or letters that are not ASCII.
+            Unfit: too few letters and digits to hide in, too many for an identifier, or letters
+            that are not ASCII.
         """
+        if len(text) > _LONGEST:
+            raise Unfit(f"it is longer than {_LONGEST} characters, so it is no identifier")
         if text.isascii() and text.isdigit():  # the usual case, three times as fast
             return self._number(text)
         kinds = [_KIND.get(letter, len(_ALPHABETS)) for letter in text]
