@@ -10,14 +10,15 @@ import pytest
 from seatrial.cell.journal.service.writing import Pen
 from seatrial.cell.tools.domain.refusals import ActionUnreachable
 from seatrial.cell.tools.domain.values import Performing, Told
+from seatrial.cell.tools.service.by_sql import SqlConnector
 from seatrial.cell.tools.service.ports import Connector
 from seatrial.cell.tools.service.reviews import Word
 from seatrial.contract.runs.states import RunState, WaitReason
 from seatrial.kit.database.database import Database
-from seatrial.kit.database.errors import CommitUnknown
+from seatrial.kit.database.errors import CommitUnknown, DatabaseUnreachable
 from tests.cell.door.cells import in_a_loop
 from tests.cell.tools.stage import Calling, Cell, cell
-from tests.cell.tools.world import Desk, ledger
+from tests.cell.tools.world import Desk, Functions, ledger
 
 ADA = Word(by="tok_ada")
 
@@ -170,13 +171,16 @@ async def test_a_defect_of_a_connector_is_no_proof_that_nothing_happened(
 async def test_a_connector_that_cannot_be_opened_is_opened_by_the_next_call(
     database: Database, shop: Database
 ) -> None:
-    opened: list[str] = []
+    refused: list[DatabaseUnreachable] = []
 
-    def wrap(name: str, connector: Connector) -> Connector:
-        opened.append(name)
-        if len(opened) == 1:
-            raise ActionUnreachable(action="pay", reason="no such file")
-        return connector
+    async def opening() -> Database:
+        if not refused:
+            refused.append(DatabaseUnreachable(database=str(shop), reason="nobody answers"))
+            raise refused[0]
+        return shop
+
+    def wrap(name: str, _: Connector) -> Connector:
+        return SqlConnector(name, opening, Functions())
 
     async def insisting(calling: Calling) -> Any:
         return [await calling.call("pay", what="x") for _ in range(2)]
