@@ -66,7 +66,7 @@ SOAKS: Final = (
         name="lost power under agents, PostgreSQL",
         promise="the same, where only what was synchronised is on the disk",
         run=apart("power", "postgresql"),
-        full=400,
+        full=1_000,
         short=3,
         needs="strace",
     ),
