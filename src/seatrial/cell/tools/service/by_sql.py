@@ -1,7 +1,8 @@
 """A connector that is a database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from seatrial.cell.tools.domain.refusals import (
@@ -67,15 +68,13 @@ class SqlConnector:
     async def _committed(self, call: Performing, work: databases.Work) -> Told:
         """Do the work in one transaction; what is lost before its commit has had no effect."""
         try:
-            database = await self._ready(call)
-            return await databases.perform(database, call, work)
+            async with self._opened(call) as database:
+                return await databases.perform(database, call, work)
         except CommitUnknown as error:
             if call.tool.effect is Effect.READ:
                 return Told.failed(ActionUnreachable(action=call.action, reason=_reason(error)))
             raise OutcomeUnknown(action=call.action, reason=_reason(error)) from None
         except SeatrialError as error:
-            if isinstance(error, DatabaseAccessRefused):
-                await self.close()
             kind = ActionUnreachable if error.status >= 500 else ActionFailed
             if isinstance(error, ActionFailed):
                 return Told.failed(error)
@@ -83,30 +82,41 @@ class SqlConnector:
 
     async def lookup(self, call: Performing) -> Told | None:
         """See `Connector`."""
-        try:
-            database = await self._ready(call)
+        async with self._opened(call) as database:
             return await database.read(lambda connection: databases.marked(connection, call))
-        except DatabaseAccessRefused:
-            await self.close()
-            raise
 
     async def close(self) -> None:
         """See `Connector`."""
-        async with self._busy:
-            database, self._database = self._database, None
-            self._prepared.clear()
-            if database is not None:
-                await database.close()
+        if self._database is not None:
+            await self._let_go(self._database)
 
-    async def _ready(self, call: Performing) -> Database:
-        marks = call.tool.effect is Effect.TRANSACTIONAL
+    @contextlib.asynccontextmanager
+    async def _opened(self, call: Performing) -> AsyncIterator[Database]:
+        """The database; one that refuses its password is let go, and opened by the next call."""
         async with self._busy:
             if self._database is None:
                 self._database = await self._opening()
+            database = self._database
+        try:
+            await self._prepare(database, marks=call.tool.effect is Effect.TRANSACTIONAL)
+            yield database
+        except DatabaseAccessRefused:
+            await self._let_go(database)
+            raise
+
+    async def _prepare(self, database: Database, *, marks: bool) -> None:
+        async with self._busy:
             if marks not in self._prepared:
-                await asyncio.to_thread(databases.prepare, self._database, self._name, marks=marks)
+                await asyncio.to_thread(databases.prepare, database, self._name, marks=marks)
                 self._prepared.add(marks)
-            return self._database
+
+    async def _let_go(self, database: Database) -> None:
+        """Close `database`; if another call has opened a new one meanwhile, that stays."""
+        async with self._busy:
+            if self._database is database:
+                self._database = None
+                self._prepared.clear()
+        await database.close()
 
 
 def _run(transaction: Transaction, statement: str) -> Told:
