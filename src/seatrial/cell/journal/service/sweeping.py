@@ -65,7 +65,7 @@ class Sweeper:
                 try:
                     await sweeps()
                 except SeatrialError as error:
-                    _LOG.warning("it could not be swept: %s", error.message)
+                    _LOG.warning("what is kept could not be swept: %s", error.message)
             await self._clock.sleep(_SOON if self._over else _BETWEEN)
 
     async def sweep(self) -> Sweep:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from seatrial.cell.journal.domain import keys
@@ -109,14 +110,12 @@ class Pen:
 
         def use_case(connection: Connection) -> None:
             self._fenced(connection)
-            if not store.begin(connection, self._run, Recorded(row=row, name=call.name), at):
+            if not self._intend(connection, row, call, tried, at):
                 raise CallSettled(run=self._run, seq=row.seq)
             # Of a write, a person may have to see it before there is a result. Of anything else
             # only a mask needs it, and that finds nothing but results.
             if row.binds and len(call.body) <= bounds.body:
                 store.keep(connection, self._run, row.seq, store.REQUEST, Body(content=call.body))
-            if tried is not None:
-                tries.add(connection, *tried)
 
         await self._written(use_case, durable=row.binds)
 
@@ -138,7 +137,8 @@ class Pen:
         def use_case(connection: Connection) -> None:
             self._fenced(connection)
             if unwritten is not None:
-                self._intend(connection, *unwritten)
+                intended, call, tried = unwritten
+                self._intend(connection, intended, call, tried, tried[1].started)
             if store.settle(connection, self._run, row, at) and body is not None:
                 if request is not None and len(request) <= largest:
                     asked = Body(content=request)
@@ -169,10 +169,17 @@ class Pen:
             use_case, durability=Durability.LAZY, isolation=Isolation.READ_COMMITTED
         )
 
-    def _intend(self, connection: Connection, row: Row, call: keys.Call, tried: Begun) -> None:
-        recorded = Recorded(row=row, name=call.name)
-        store.begin(connection, self._run, recorded, tried[1].started)
-        tries.add(connection, *tried)
+    def _intend(
+        self,
+        connection: Connection,
+        row: Row,
+        call: keys.Call,
+        tried: Begun | None,
+        at: datetime,
+    ) -> bool:
+        if tried is not None:
+            tries.add(connection, *tried)
+        return store.begin(connection, self._run, Recorded(row=row, name=call.name), at)
 
     async def _written(
         self,
